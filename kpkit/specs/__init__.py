@@ -1,0 +1,1 @@
+"""The four documents (recipe, ensemble, pseudo labels, submission): typed, frozen, strict."""

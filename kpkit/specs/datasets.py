@@ -1,0 +1,185 @@
+"""Data sets by name: which files they are, where they may lie under ``--data DIR``, who publishes them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from kpkit.core.errors import InputError
+from kpkit.core.files import safe_join
+from kpkit.specs.base import Spec, did_you_mean
+
+COCO_PAGE = "https://cocodataset.org/#download"
+AIC_PAGE = "https://github.com/AIChallenger/AI_Challenger_2017"
+
+
+class DatasetSpec(Spec):
+    """A data set of the user's own: ``[datasets.NAME]`` in a document. Paths are relative to ``--data``."""
+
+    format: Literal["coco", "images", "aic"]
+    annotations: str
+    images: str
+    detections: str = ""
+    truth: str = ""
+    missing_pictures: Literal["refuse", "skip"] = "refuse"
+
+
+@dataclass(frozen=True)
+class Known:
+    """A published data set: candidate places of each file, in order of preference, and its publisher."""
+
+    format: Literal["coco", "images", "aic"]
+    annotations: tuple[str, ...]
+    images: tuple[str, ...]
+    detections: tuple[str, ...] = ()
+    truth: tuple[str, ...] = ()
+    published: dict[str, str] = field(default_factory=dict)
+
+
+def _coco(split: str, archive: str, pictures: str = "", truth: str = "") -> Known:
+    labelled = split in ("train2017", "val2017")
+    stem = f"person_keypoints_{split}" if labelled else f"image_info_{split}"
+    pictures = pictures or split
+    person = "coco/person_detection_results/COCO_{}_detections{}_person.json{}"
+    detections = [person.format(split, "", end) for end in ("", ".gz")]
+    # the names under which the usual box files of the field circulate
+    detections += [person.format(split, f"_AP_H_{ap}", end) for ap in ("56", "609") for end in ("", ".gz")]
+    return Known(
+        format="coco" if labelled else "images",
+        annotations=tuple(f"coco/annotations/{stem}.json{end}" for end in ("", ".gz")),
+        images=(f"coco/{pictures}", f"coco/images/{pictures}"),
+        detections=tuple(detections),
+        truth=(f"sealed/{truth}",) if truth else (),
+        published={
+            "annotations": f"{archive} of {COCO_PAGE}",
+            "images": f"{pictures}.zip of {COCO_PAGE}",
+            "detections": "not published by COCO: run a person detector, or use the box files of the "
+            "HRNet or SimpleBaseline repositories",
+        },
+    )
+
+
+def _aic(part: str, date: str, pictures_date: str) -> Known:
+    stem = f"keypoint_{part}"
+    outer = f"aic/ai_challenger_{stem}_{date}/"
+    return Known(
+        format="aic",
+        annotations=tuple(f"{root}{stem}_annotations_{date}.json" for root in ("aic/", outer)),
+        images=tuple(f"{root}{stem}_images_{pictures_date}" for root in ("aic/", outer)),
+        published={
+            "annotations": f"AI Challenger 2017, see {AIC_PAGE} (research use; its links come and go)",
+            "images": f"AI Challenger 2017, see {AIC_PAGE} (research use; its links come and go)",
+        },
+    )
+
+
+_LABELS, _TESTS = "annotations_trainval2017.zip", "image_info_test2017.zip"
+KNOWN: dict[str, Known] = {
+    "coco_train2017": _coco("train2017", _LABELS),
+    "coco_val2017": _coco("val2017", _LABELS),
+    "coco_unlabeled2017": _coco(
+        "unlabeled2017", "image_info_unlabeled2017.zip", truth="person_keypoints_unlabeled2017.json"
+    ),
+    "coco_test-dev2017": _coco(
+        "test-dev2017", _TESTS, pictures="test2017", truth="person_keypoints_test-dev2017.json"
+    ),
+    # the challenge is entered with the whole of test2017; which pictures count is the server's secret
+    "coco_test2017": _coco("test2017", _TESTS, truth="person_keypoints_test-challenge2017.json"),
+    "aic_train": _aic("train", "20170909", "20170902"),
+    "aic_val": _aic("validation", "20170911", "20170911"),
+}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set found on disk.
+
+    ``detections`` and ``truth`` are None where the data set has none (``truth``: the sealed annotations of a
+    practice world's test split).
+    """
+
+    name: str
+    format: str
+    annotations: Path
+    images: Path
+    detections: Path | None
+    truth: Path | None
+    skip_missing: bool = False
+
+
+def data_root(given: str | Path | None = None) -> Path:
+    """The folder of data sets: ``--data``, else ``KPKIT_DATA``. Raises InputError when there is neither."""
+    root = given or os.environ.get("KPKIT_DATA")
+    if not root:
+        raise InputError("no data folder is named", remedy="give --data DIR or set KPKIT_DATA")
+    path = Path(root)
+    if not path.is_dir():
+        raise InputError("the data folder does not exist", file=path, remedy="give --data DIR")
+    return path
+
+
+def resolve(
+    name: str, root: Path, own: dict[str, DatasetSpec] | None = None, *, need: tuple[str, ...] = ()
+) -> Dataset:
+    """Find a data set's files.
+
+    Args:
+        name: a name of KNOWN, or of ``own``.
+        root: the data folder.
+        own: the document's ``[datasets]`` tables.
+        need: of ``"detections"`` and ``"truth"``, what must be there as well.
+
+    Raises:
+        InputError: an unknown name; or the missing file, where it was looked for and who publishes it.
+    """
+    own = own or {}
+    if name in own:
+        known = _own(own[name], root)
+    elif name in KNOWN:
+        known = KNOWN[name]
+    else:
+        raise InputError(f"unknown data set {name!r}", remedy=did_you_mean(name, [*KNOWN, *own]))
+    found: dict[str, Path | None] = {}
+    for part in ("annotations", "images", "detections", "truth"):
+        candidates = [root / place for place in getattr(known, part)]
+        found[part] = next((path for path in candidates if path.exists()), None)
+        if found[part] is None and (part in ("annotations", "images") or part in need):
+            looked = candidates[0] if candidates else root
+            what = "picture folder" if part == "images" else f"{part} file"
+            raise InputError(
+                f"data set {name}: the {what} is missing",
+                file=looked,
+                remedy=_remedy(known.published.get(part, ""), candidates),
+            )
+    assert found["annotations"] and found["images"]
+    return Dataset(
+        name=name,
+        format=known.format,
+        annotations=found["annotations"],
+        images=found["images"],
+        detections=found["detections"],
+        truth=found["truth"],
+        skip_missing=name in own and own[name].missing_pictures == "skip",
+    )
+
+
+def _own(spec: DatasetSpec, root: Path) -> Known:
+    def place(text: str) -> tuple[str, ...]:
+        if not text:
+            return ()
+        if not Path(text).is_absolute():
+            safe_join(root, text)
+        return (text,)
+
+    return Known(
+        spec.format, place(spec.annotations), place(spec.images), place(spec.detections), place(spec.truth)
+    )
+
+
+def _remedy(published: str, candidates: list[Path]) -> str:
+    also = f", or put it at {candidates[1]}" if len(candidates) > 1 else ""
+    if published:
+        return f"it is published in {published}{also}" if "http" in published else published + also
+    return "put it there or correct the document" + also

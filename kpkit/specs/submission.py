@@ -1,0 +1,35 @@
+"""A submission: which split, which ensemble, which server rules."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from kpkit.specs.base import About, Spec
+from kpkit.specs.datasets import DatasetSpec
+from kpkit.specs.poses import PosesSpec
+
+
+class EntrySpec(Spec):
+    """``[[entries]]``: one file to send: the server's rule set, and the data set of its split."""
+
+    profile: Literal["val2017", "test-dev2017", "test-challenge2017"]
+    images: str
+
+
+class SubmissionSpec(Spec):
+    """A submission document.
+
+    ``refine`` names the PoseFix recipe that refines the ensemble's poses before rescoring; ``"none"`` is the
+    only value so far.
+    """
+
+    kind: Literal["submission"]
+    about: About = About()
+    ensemble: str
+    refine: Literal["none"] = "none"
+    algorithm: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")] = "kpkit"
+    entries: Annotated[tuple[EntrySpec, ...], Field(min_length=1)]
+    poses: PosesSpec = PosesSpec()
+    datasets: dict[str, DatasetSpec] = {}
