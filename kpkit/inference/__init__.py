@@ -1,0 +1,1 @@
+"""From crops to finished poses: heatmaps, flip test, rescoring, OKS-NMS."""
