@@ -1,0 +1,59 @@
+"""Pieces that several networks share, and how fresh parameters are drawn."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def initialise(module: nn.Module, init: str, std: float) -> None:
+    """Draw fresh parameters from torch's global generator.
+
+    Args:
+        module: changed in place.
+        init: ``kaiming`` draws convolutions from N(0, 2 / fan_out) (ResNet, MSPN, CPN); ``gaussian`` from
+            N(0, std^2), the Megvii 2018 report's better choice on COCO (its std is not given; HRNet and
+            SimpleBaseline use 0.001).
+        std: of ``gaussian``; also of every convolution that no batch norm follows (``HeatmapConv``).
+
+    Raises:
+        ValueError: another ``init``.
+    """
+    if init not in ("kaiming", "gaussian"):
+        raise ValueError(f"init is {init!r}, not 'kaiming' or 'gaussian'")
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            if init == "kaiming" and not isinstance(layer, HeatmapConv):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            else:
+                nn.init.normal_(layer.weight, std=std)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.BatchNorm2d):
+            layer.reset_parameters()
+
+
+class HeatmapConv(nn.Conv2d):
+    """1x1 convolution with bias to heatmaps, no batch norm after it (SimpleBaseline, HRNet, CCM)."""
+
+    def __init__(self, channels: int, keypoints: int) -> None:
+        super().__init__(channels, keypoints, 1)
+
+
+def resize(maps: Tensor, size: torch.Size | tuple[int, ...], align_corners: bool = True) -> Tensor:
+    """Bilinear resize of (N, C, h, w) to the last two numbers of ``size``; nothing when they are equal.
+
+    ``align_corners`` is True in the public CPN (PyTorch) and MSPN code.
+    """
+    if maps.shape[-2:] == tuple(size[-2:]):
+        return maps
+    return nn.functional.interpolate(maps, tuple(size[-2:]), mode="bilinear", align_corners=align_corners)
+
+
+def conv_bn(
+    channels: int, out: int, kernel: int = 1, *, dilation: int = 1, bias: bool = False, relu: bool = True
+) -> nn.Sequential:
+    """Convolution of unchanged size, batch norm and, unless refused, ReLU: indices 0, 1, 2."""
+    conv = nn.Conv2d(channels, out, kernel, padding=dilation * (kernel // 2), dilation=dilation, bias=bias)
+    layers: list[nn.Module] = [conv, nn.BatchNorm2d(out)]
+    return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
