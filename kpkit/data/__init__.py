@@ -1,0 +1,1 @@
+"""Files to Instances and back, pictures, crops, augmentation, mixtures, the generated world."""
