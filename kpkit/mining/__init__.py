@@ -1,0 +1,1 @@
+"""Training examples nobody labelled: hard negatives."""

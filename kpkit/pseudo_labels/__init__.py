@@ -1,0 +1,1 @@
+"""Labels made by teachers: which detections count as people, which keypoints are kept."""
