@@ -199,7 +199,7 @@ def write_aic(path: str | Path, images: ImageTable, instances: Instances) -> Non
     keypoints[keypoints[:, :, 2] == 0, :2] = 0
     keypoints[:, :, 2] = _TO_AIC[keypoints[:, :, 2].astype(np.int64)]
     corners = np.concatenate([instances.box[:, :2], instances.box[:, :2] + instances.box[:, 2:]], axis=1)
-    points = number_lists(keypoints.reshape(len(keypoints), -1))
+    points = number_lists(keypoints.reshape(len(keypoints), 3 * len(AIC14)))
     boxes = number_lists(corners)
     humans: list[dict[str, dict[str, orjson.Fragment]]] = [{"box": {}, "points": {}} for _ in names]
     for person, row in enumerate(rows.tolist()):

@@ -207,7 +207,7 @@ def write_annotations(
         "bbox": instances.box.tolist(),
         "area": instances.area.tolist(),
         "num_keypoints": instances.num_labelled.tolist(),
-        "keypoints": list(number_lists(instances.keypoints.reshape(len(ids), -1))),
+        "keypoints": list(number_lists(instances.keypoints.reshape(len(ids), 3 * len(instances.skeleton)))),
     }
     if segmentation is not None:
         columns["segmentation"] = segmentation

@@ -143,7 +143,7 @@ def check_boxes(box: np.ndarray, rows: npt.ArrayLike, path: str | Path, label: L
 
 def check_finite(path: str | Path, label: Label, *arrays: np.ndarray) -> None:
     """Refuse the first row in which one of the arrays (N, ...) holds NaN or infinity."""
-    finite = [np.isfinite(a).reshape(len(a), -1).all(axis=1) for a in arrays]
+    finite = [np.isfinite(a).all(axis=tuple(range(1, a.ndim))) for a in arrays]
     refuse_first(~np.logical_and.reduce(finite), path, label, "a number is NaN or infinite")
 
 
@@ -156,7 +156,10 @@ def repeated(ids: np.ndarray) -> np.ndarray:
 
 
 def _identity(raw: msgspec.Raw) -> str:
-    value = msgspec.json.decode(raw)
+    try:
+        value = msgspec.json.decode(raw)
+    except msgspec.ValidationError:  # the row's own fault may keep it from being read at all
+        return ""
     if isinstance(value, dict):
         for key, word in (("id", "id"), ("image_id", "image")):
             if isinstance(value.get(key), int | str):
@@ -171,8 +174,8 @@ def _plain(message: str) -> str:
     subject = f"'{field}'" if field else "it"
     if missing := re.search(r"missing required field `(\w+)`", text):
         return f"{subject} has no '{missing.group(1)}'" if field else f"'{missing.group(1)}' is missing"
-    if length := re.search(r"`array` of length (\d+), got (\d+)", text):
-        return f"{subject} has {length.group(2)} numbers, must be {length.group(1)}"
+    if length := re.search(r"`array` of length (\d+)", text):
+        return f"{subject} must have {length.group(1)} numbers"
     if got := re.search(r"got `(\w+)`", text):
         wanted = re.findall(r"`([^`]+)`", text)[0].split(" | ")
         words = " or ".join(_WORDS.get(word, word) for word in wanted)

@@ -198,4 +198,4 @@ def _label(image_id: np.ndarray, start: int) -> Label:
 
 
 def _flat(keypoints: np.ndarray) -> np.ndarray:
-    return keypoints.reshape(len(keypoints), -1)
+    return keypoints.reshape(len(keypoints), 3 * keypoints.shape[1])
