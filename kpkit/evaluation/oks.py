@@ -40,7 +40,7 @@ def oks(
         KpkitError: a truth labels nothing and no boxes are given.
     """
     labelled = truth[:, :, 2] > 0
-    some: np.ndarray = labelled.any(axis=1)
+    some = labelled.sum(axis=1) > 0
     delta = poses[None, :, :, :2] - truth[:, None, :, :2]
     if not some.all():
         if box is None:
