@@ -69,7 +69,14 @@ class DataSpec(Spec):
     U: str = ""
     val: str = ""
     val_boxes: BoxSource = "detections"
-    ratios: dict[Literal["A", "H", "U"], PositiveFloat] = {}
+    ratios: dict[str, PositiveFloat] = {}
+
+    @field_validator("ratios")
+    @classmethod
+    def _ratio_letters(cls, value: dict[str, float]) -> dict[str, float]:
+        if set(value) - set("AHU"):
+            raise ValueError("ratios are named A, H or U; C is what they are counted against")
+        return value
 
 
 class AugmentationSpec(Spec):

@@ -1,0 +1,1 @@
+"""Running jobs on Ray. The only room that imports ray, and only where a job starts."""

@@ -1,0 +1,1 @@
+"""Several networks as one: members, their agreement, the streaming blend."""

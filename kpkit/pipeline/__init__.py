@@ -1,0 +1,1 @@
+"""From documents to artefacts: the graph, the plan, the in-process executor."""

@@ -1,0 +1,43 @@
+"""What the graph is built against: the data folder, the runs folder, remembered file hashes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kpkit.core.errors import InputError
+from kpkit.core.files import HashCache
+from kpkit.specs.datasets import Dataset, DatasetSpec, data_root, resolve
+
+
+@dataclass
+class Context:
+    """Where things are.
+
+    Args:
+        data: the folder of data sets; None takes ``KPKIT_DATA``.
+        runs: the folder of artefacts.
+    """
+
+    data: Path | None
+    runs: Path
+    hashes: HashCache = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.runs = self.runs.absolute()
+        self.hashes = HashCache(self.runs / ".hashes.json")
+
+    def dataset(
+        self, name: str, own: dict[str, DatasetSpec], missing: list[str], need: tuple[str, ...] = ()
+    ) -> Dataset | None:
+        """A data set's files; what is not there is added to ``missing`` instead of raised."""
+        try:
+            return resolve(name, data_root(self.data), own, need=need)
+        except InputError as error:
+            if str(error) not in missing:
+                missing.append(str(error))
+            return None
+
+    def hash(self, path: Path | None) -> str:
+        """SHA-256 of an input file; ``"missing"`` for one that is not there."""
+        return "missing" if path is None else self.hashes(path)

@@ -1,0 +1,64 @@
+"""The artefact of an ensemble on one data set: poses, and figures where the truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kpkit.core.instances import Instances
+from kpkit.core.progress import Progress
+from kpkit.data.load import LoadedDataset, load_boxes, load_dataset
+from kpkit.data.results import write_poses
+from kpkit.evaluation.ap import evaluate
+from kpkit.inference.finish import finish_poses
+from kpkit.pipeline.boxes_job import BLEND, BoxesJob
+from kpkit.specs.ensemble import EnsembleSpec
+
+
+@dataclass
+class EnsembleJob(BoxesJob):
+    """Blend the members on a data set's boxes; poses are kept before rescoring and NMS."""
+
+    spec: EnsembleSpec | None = None
+
+    @property
+    def box_source(self) -> str:
+        """``[boxes]`` of the document."""
+        assert self.spec
+        return self.spec.boxes.source
+
+    @property
+    def min_box_score(self) -> float:
+        """``[boxes]`` of the document."""
+        assert self.spec
+        return self.spec.boxes.min_score
+
+    def choose_boxes(self, loaded: LoadedDataset) -> tuple[Instances, dict[str, Any]]:
+        """What the document's ``[boxes]`` says."""
+        assert self.dataset
+        boxes = load_boxes(self.dataset, loaded, self.box_source, self.min_box_score)
+        return boxes, {
+            "boxes": len(boxes),
+            "boxes_hash": boxes.boxes_hash(),
+            "pictures": len(loaded.images),
+        }
+
+    def make(self, work: Path, progress: Progress) -> dict[str, Any]:
+        """Write the poses; judge blend and members on a labelled data set."""
+        assert self.dataset and self.spec
+        blend, members, choice = self.collect(work)
+        write_poses(work / BLEND, blend)
+        for name, poses in members.items():
+            write_poses(work / "members" / f"{name}.npz", poses)
+        metrics: dict[str, Any] = dict(choice)
+        if self.dataset.format == "coco":
+            truth = load_dataset(self.dataset)
+
+            def judged(poses: Instances) -> dict[str, float]:
+                assert self.spec
+                return evaluate(truth.people, finish_poses(poses, self.spec.poses), images=truth.images)
+
+            metrics["ensemble"] = judged(blend)
+            metrics["members"] = {name: judged(poses) for name, poses in members.items()}
+        return metrics

@@ -1,0 +1,304 @@
+"""From a document to the graph of artefacts it needs, each with its job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kpkit.cluster.jobs import Resources
+from kpkit.core.errors import InputError
+from kpkit.ensembles.members import MemberFiles
+from kpkit.models.catalogue import model_options
+from kpkit.pipeline.artefacts import Artefact
+from kpkit.pipeline.context import Context
+from kpkit.pipeline.ensemble_job import EnsembleJob
+from kpkit.pipeline.job import ArtefactJob
+from kpkit.pipeline.label_job import LabelJob
+from kpkit.pipeline.mine_job import MineJob
+from kpkit.pipeline.submit_job import SubmitJob
+from kpkit.pipeline.train_job import TrainJob
+from kpkit.specs.datasets import Dataset, DatasetSpec
+from kpkit.specs.ensemble import MemberSpec
+from kpkit.specs.loader import Document, load
+
+_NOT_HASHED = {"about", "kind", "datasets"}
+"""Tables that describe or locate; what they locate is hashed by content."""
+
+
+@dataclass
+class Node:
+    """One artefact of the graph.
+
+    Attributes:
+        artefact: identity; its hash is meaningless while ``missing`` is not empty.
+        job: makes it.
+        needs: nodes that must be done first.
+        document: where it comes from.
+        missing: sentences on inputs that are not there, its own and its needs'.
+    """
+
+    artefact: Artefact
+    job: ArtefactJob
+    needs: list[Node]
+    document: Document
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def title(self) -> str:
+        """``recipes/tiny_cpn``."""
+        return f"{self.artefact.kind}/{self.artefact.name}"
+
+
+class GraphBuilder:
+    """Follows names from document to document. One artefact has one node, however often it is named."""
+
+    def __init__(self, context: Context, *, loader_workers: int = 0) -> None:
+        self.context, self.loader_workers = context, loader_workers
+        self.nodes: dict[tuple[str, str], Node] = {}  # in order: needs come before needers
+        self._open: list[Path] = []
+
+    def add(self, document: Document) -> list[Node]:
+        """The nodes a document itself stands for (their needs are added as well).
+
+        Raises:
+            InputError: a document that is missing, wrong, or needs itself.
+        """
+        builders: dict[str, Callable[[Document], list[Node]]] = {
+            "recipe": lambda d: [self.recipe(d)],
+            "ensemble": self._ensemble_on_val,
+            "pseudo_labels": lambda d: [self.pseudo_labels(d)],
+            "submission": self._submission,
+        }
+        return builders[document.kind](document)
+
+    def recipe(self, document: Document) -> Node:
+        """Training of a recipe, after its negatives are mined and its pseudo labels made."""
+        return self._once("recipes", document, lambda: self._recipe(document))
+
+    def hard_negatives(self, document: Document) -> Node:
+        """Mining for a recipe that names ``[data.H]``."""
+        spec = document.spec.data.H
+        if spec is None:
+            raise InputError("the recipe names no [data.H]", file=document.path)
+        missing: list[str] = []
+        dataset = self._dataset(spec.boxes, document.spec.datasets, missing, need=("detections",))
+        inputs = self._inputs(boxes=dataset)
+        artefact = Artefact("hard_negatives", spec.boxes, _hashed(spec), inputs, self.context.runs)
+        known = self.nodes.get(("hard_negatives", artefact.key))
+        if known:
+            return known
+        return self._add(Node(artefact, MineJob(artefact, dataset=dataset, spec=spec), [], document, missing))
+
+    def pseudo_labels(self, document: Document) -> Node:
+        """Labelling, after its teachers are trained."""
+        return self._once("pseudo_labels", document, lambda: self._pseudo_labels(document))
+
+    def ensemble(self, document: Document, images: str, own: dict[str, DatasetSpec], val: bool) -> Node:
+        """An ensemble on one data set; on val every member is judged too."""
+        key = f"{document.path}@{images}@{val}"
+        return self._once("ensembles", document, lambda: self._ensemble(document, images, own, val), key)
+
+    def _ensemble_on_val(self, document: Document) -> list[Node]:
+        if not document.spec.val:
+            raise InputError("names no data set to judge it on", file=document.path, row="val")
+        return [self.ensemble(document, document.spec.val, document.spec.datasets, True)]
+
+    def _recipe(self, document: Document) -> Node:
+        spec = document.spec
+        _check_network(document)
+        missing: list[str] = []
+        needs: list[Node] = []
+        sources: dict[str, Dataset] = {}
+        made: dict[str, Path] = {}
+        inputs: dict[str, str] = {}
+        letters = dict.fromkeys("".join(spec.training.phases))
+        for letter in sorted(letters):
+            if letter in "AC":
+                name = getattr(spec.data, letter)
+            else:
+                node = self.hard_negatives(document) if letter == "H" else self._labels_of(document)
+                needs.append(node)
+                made[letter] = node.artefact.folder
+                inputs[letter] = node.artefact.key
+                name = spec.data.H.boxes if letter == "H" else node.document.spec.images
+            own = spec.datasets if letter != "U" else node.document.spec.datasets
+            dataset = self._dataset(name, own, missing)
+            if dataset:
+                sources[letter] = dataset
+            if letter in "AC":
+                inputs[letter] = self.context.hash(dataset.annotations if dataset else None)
+        val = None
+        if spec.data.val:
+            need = ("detections",) if spec.data.val_boxes == "detections" else ()
+            val = self._dataset(spec.data.val, spec.datasets, missing, need=need)
+            inputs |= {f"val_{k}": v for k, v in self._inputs(boxes=val).items()}
+        artefact = Artefact("recipes", document.name, _hashed(spec), inputs, self.context.runs)
+        job = TrainJob(
+            artefact,
+            _keys(needs),
+            Resources(gpu=True, workers=spec.training.workers),
+            spec=spec,
+            sources=sources,
+            val=val,
+            made=made,
+            loader_workers=self.loader_workers,
+        )
+        return Node(artefact, job, needs, document, missing)
+
+    def _labels_of(self, document: Document) -> Node:
+        return self.pseudo_labels(load(document.spec.data.U, "pseudo_labels", beside=document.path))
+
+    def _pseudo_labels(self, document: Document) -> Node:
+        spec = document.spec
+        missing: list[str] = []
+        need = ("detections",) if spec.boxes == "detections" else ()
+        dataset = self._dataset(spec.images, spec.datasets, missing, need=need)
+        labelled = self._dataset(spec.labelled, spec.datasets, missing)
+        members, needs = self._members(spec.teachers, document)
+        inputs = self._inputs(images=dataset) | {n.artefact.name: n.artefact.key for n in needs}
+        inputs["labelled"] = self.context.hash(labelled.annotations if labelled else None)
+        artefact = Artefact("pseudo_labels", document.name, _hashed(spec), inputs, self.context.runs)
+        job = LabelJob(
+            artefact,
+            _keys(needs),
+            Resources(gpu=True),
+            dataset=dataset,
+            members=members,
+            common_stride=spec.common_stride,
+            decode=spec.decode,
+            spec=spec,
+            labelled=labelled,
+        )
+        return Node(artefact, job, needs, document, missing)
+
+    def _ensemble(self, document: Document, images: str, own: dict[str, DatasetSpec], val: bool) -> Node:
+        spec = document.spec
+        missing: list[str] = []
+        need = ("detections",) if spec.boxes.source == "detections" else ()
+        dataset = self._dataset(images, spec.datasets | own, missing, need=need)
+        members, needs = self._members(spec.members, document)
+        inputs = self._inputs(boxes=dataset) | {n.artefact.name: n.artefact.key for n in needs}
+        split = images.removeprefix("coco_")
+        hashed = _hashed(spec) | {"split": images, "keep_members": val}
+        artefact = Artefact("ensembles", f"{document.name}-on-{split}", hashed, inputs, self.context.runs)
+        job = EnsembleJob(
+            artefact,
+            _keys(needs),
+            Resources(gpu=True),
+            dataset=dataset,
+            members=members,
+            common_stride=spec.common_stride,
+            decode=spec.decode,
+            keep_members=val,
+            spec=spec,
+        )
+        return Node(artefact, job, needs, document, missing)
+
+    def _submission(self, document: Document) -> list[Node]:
+        """One artefact per entry, and the ensemble judged on val beside them."""
+        spec = document.spec
+        ensemble = load(spec.ensemble, "ensemble", beside=document.path)
+        nodes = [] if not ensemble.spec.val else self._ensemble_on_val(ensemble)
+        for entry in spec.entries:
+            missing: list[str] = []
+            dataset = self._dataset(entry.images, spec.datasets | ensemble.spec.datasets, missing)
+            poses = self.ensemble(ensemble, entry.images, spec.datasets, False)
+            inputs = {"poses": poses.artefact.key}
+            if dataset:
+                inputs["images"] = self.context.hash(dataset.annotations)
+                if dataset.truth:
+                    inputs["truth"] = self.context.hash(dataset.truth)
+            hashed = _hashed(spec) | {"entries": entry.model_dump(mode="json")}
+            name = f"{document.name}-{entry.profile}"
+            artefact = Artefact("submissions", name, hashed, inputs, self.context.runs)
+            job = SubmitJob(
+                artefact,
+                _keys([poses]),
+                spec=spec,
+                entry=entry,
+                dataset=dataset,
+                poses=poses.artefact.folder,
+            )
+            nodes.append(self._add(Node(artefact, job, [poses], document, missing)))
+        return nodes
+
+    def _members(
+        self, members: tuple[MemberSpec, ...], document: Document
+    ) -> tuple[tuple[MemberFiles, ...], list[Node]]:
+        nodes = [self.recipe(load(m.recipe, "recipe", beside=document.path)) for m in members]
+        names = [node.artefact.name for node in nodes]
+        if len(set(names)) != len(names):
+            raise InputError("two members have one name", file=document.path, remedy="rename a recipe's file")
+        files = tuple(
+            MemberFiles(node.artefact.name, node.document.spec, node.artefact.folder, member.weight)
+            for member, node in zip(members, nodes, strict=True)
+        )
+        return files, nodes
+
+    def _dataset(
+        self, name: str, own: dict[str, DatasetSpec], missing: list[str], need: tuple[str, ...] = ()
+    ) -> Dataset | None:
+        return self.context.dataset(name, own, missing, need)
+
+    def _inputs(self, **datasets: Dataset | None) -> dict[str, str]:
+        """Hashes of a data set's annotations and detections."""
+        hashes = {}
+        for role, dataset in datasets.items():
+            hashes[f"{role}_annotations"] = self.context.hash(dataset.annotations if dataset else None)
+            if dataset and dataset.detections:
+                hashes[f"{role}_detections"] = self.context.hash(dataset.detections)
+        return hashes
+
+    def _once(self, kind: str, document: Document, make: Callable[[], Node], key: str = "") -> Node:
+        place = (kind, key or str(document.path.resolve()))
+        if place not in self.nodes:
+            path = document.path.resolve()
+            if path in self._open:
+                circle = " -> ".join(p.stem for p in [*self._open[self._open.index(path) :], path])
+                raise InputError(f"documents need each other in a circle: {circle}", file=document.path)
+            self._open.append(path)
+            try:
+                node = make()
+            finally:
+                self._open.pop()
+            self._inherit_missing(node)
+            self.nodes[place] = node
+        return self.nodes[place]
+
+    def _add(self, node: Node) -> Node:
+        self._inherit_missing(node)
+        return self.nodes.setdefault((node.artefact.kind, node.artefact.key), node)
+
+    @staticmethod
+    def _inherit_missing(node: Node) -> None:
+        for need in node.needs:
+            node.missing += [sentence for sentence in need.missing if sentence not in node.missing]
+
+
+def _check_network(document: Document) -> None:
+    """A wrong network name or option is found before anything runs."""
+    network = document.spec.network
+    try:
+        known = model_options(network.name)
+    except InputError as error:
+        raise InputError(error.cause, file=document.path, row="network.name", remedy=error.remedy) from None
+    for option in network.options:
+        if option not in known:
+            raise InputError(
+                f"{network.name} has no option {option!r}",
+                file=document.path,
+                row=f"network.options.{option}",
+                remedy=f"known: {', '.join(sorted(known))}",
+            )
+
+
+def _hashed(spec: Any) -> dict[str, Any]:
+    """The tables of a document that shape its result."""
+    dumped: dict[str, Any] = spec.model_dump(mode="json")
+    return {key: value for key, value in dumped.items() if key not in _NOT_HASHED}
+
+
+def _keys(nodes: list[Node]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(node.artefact.key for node in nodes))

@@ -1,0 +1,129 @@
+"""What a run would do: per artefact its state, crops and disk, without doing any of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from kpkit.core.errors import KpkitError
+from kpkit.data.load import LoadedDataset, load_boxes, load_dataset
+from kpkit.models.catalogue import create_model
+from kpkit.pipeline.artefacts import read_artefact
+from kpkit.pipeline.boxes_job import BoxesJob
+from kpkit.pipeline.graph import Node
+from kpkit.pipeline.train_job import TrainJob
+from kpkit.specs.datasets import Dataset
+from kpkit.specs.recipe import NetworkSpec
+from kpkit.training.phases import PhasePlan
+from kpkit.training.sources import trainable
+
+POSE_BYTES = 500
+"""Disk of one stored pose: 17 x 3 numbers of 8 bytes, its box, score and ids."""
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """One artefact of a plan.
+
+    Attributes:
+        name: ``recipes/tiny_cpn-1a2b3c4d``; without a hash while an input is missing.
+        state: ``done``, ``resume``, ``run`` or ``missing input``.
+        crops: crops that will be looked at or trained on; None where an earlier artefact decides it.
+        bytes: disk needed while it is made.
+        needs: names of what it waits for.
+        missing: sentences on what is not there.
+    """
+
+    name: str
+    state: str
+    crops: int | None
+    bytes: int
+    needs: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return {key: getattr(self, key) for key in self.__dataclass_fields__}
+
+
+def plan_rows(nodes: list[Node]) -> list[PlanRow]:
+    """The plan of a graph, needs first."""
+    return [
+        PlanRow(
+            name=node.title if node.missing else f"{node.artefact.kind}/{node.artefact.folder.name}",
+            state=_state(node),
+            crops=_crops(node),
+            bytes=needed_bytes(node),
+            needs=tuple(need.title for need in node.needs),
+            missing=tuple(node.missing),
+        )
+        for node in nodes
+    ]
+
+
+def _state(node: Node) -> str:
+    if node.missing:
+        return "missing input"
+    if node.artefact.done:
+        return "done"
+    return "resume" if node.artefact.work.exists() else "run"
+
+
+def _crops(node: Node) -> int | None:
+    job = node.job
+    if node.missing or node.artefact.done:
+        return None
+    try:
+        if isinstance(job, TrainJob) and job.spec:
+            made = {"H": "negatives", "U": "people"}
+            counts = {letter: len(trainable(_load(job.sources[letter]).people)) for letter in job.sources
+                      if letter in "AC"}  # fmt: skip
+            for need in node.needs:
+                letter = next(k for k, folder in job.made.items() if folder == need.artefact.folder)
+                if not need.artefact.done:
+                    return None
+                counts[letter] = int(_metrics(need)[made[letter]])
+            ordered = {letter: counts[letter] for letter in job.sources}
+            plan = PhasePlan(job.spec.training, ordered, job.spec.data.ratios)
+            return plan.total_steps * job.spec.training.batch_size
+        if isinstance(job, BoxesJob) and job.dataset:
+            source = job.box_source
+            boxes = load_boxes(job.dataset, _load(job.dataset), source, job.min_box_score)
+            return len(boxes) * len(job.members) * (2 if job.decode.flip_test else 1)
+    except KpkitError:
+        return None  # the run itself will name the fault; a plan only lacks a number
+    return None
+
+
+def needed_bytes(node: Node) -> int:
+    """Disk an artefact takes while it is made: weights and two checkpoints, or stored poses."""
+    job = node.job
+    if node.missing or node.artefact.done:
+        return 0
+    if isinstance(job, TrainJob) and job.spec:
+        copies = 4 if job.spec.training.ema else 3  # weights and two moments, and the average
+        return _parameters(job.spec.network.model_dump_json()) * 4 * (1 + 3 * copies)
+    if isinstance(job, BoxesJob):
+        crops = _crops(node) or 0
+        return crops * POSE_BYTES
+    return 0
+
+
+@lru_cache(maxsize=64)
+def _load(dataset: Dataset) -> LoadedDataset:
+    return load_dataset(dataset, check_pictures=False)
+
+
+@lru_cache(maxsize=256)
+def _parameters(network: str) -> int:
+    spec = NetworkSpec.model_validate_json(network)
+    with torch.device("meta"):
+        net = create_model(spec.name, input_size=spec.input_size, **spec.options)
+    return sum(p.numel() for p in net.parameters())
+
+
+def _metrics(node: Node) -> dict[str, Any]:
+    return read_artefact(node.artefact.folder).metrics

@@ -1,0 +1,145 @@
+"""The artefact of a recipe: trained weights, log, figures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kpkit.core.errors import InputError
+from kpkit.core.files import read_json, write_json
+from kpkit.core.instances import Instances
+from kpkit.core.progress import Progress
+from kpkit.data.coco import read_annotations
+from kpkit.data.load import LoadedDataset, load_boxes, load_dataset
+from kpkit.data.results import read_detections
+from kpkit.ensembles.members import WEIGHTS
+from kpkit.inference.network import best_device
+from kpkit.models.count import count_cost
+from kpkit.models.weights import save_weights
+from kpkit.pipeline.job import ArtefactJob
+from kpkit.pipeline.label_job import LABELS
+from kpkit.pipeline.mine_job import NEGATIVES
+from kpkit.specs.datasets import Dataset
+from kpkit.specs.recipe import RecipeSpec
+from kpkit.training.checkpoint import load_newest
+from kpkit.training.log import write_log
+from kpkit.training.loop import build_network, train
+from kpkit.training.sources import TrainingData, join_sources, trainable, validation_of
+from kpkit.training.state import TrainingState
+
+CHECKPOINTS = "checkpoints"
+
+
+@dataclass
+class TrainJob(ArtefactJob):
+    """Train one recipe.
+
+    Args:
+        spec: the recipe.
+        sources: data set per letter; for H the one whose detections were mined, for U the labelled pictures.
+        val: the validation data set.
+        made: folders of the artefacts that H and U come from.
+        loader_workers: processes that prepare crops beside the training process.
+    """
+
+    spec: RecipeSpec | None = None
+    sources: dict[str, Dataset] = field(default_factory=dict)
+    val: Dataset | None = None
+    made: dict[str, Path] = field(default_factory=dict)
+    loader_workers: int = 0
+
+    @property
+    def seed(self) -> int | None:
+        """The recipe's."""
+        return self.spec.training.seed if self.spec else None
+
+    def prepare(self, progress: Progress) -> Sequence[int]:
+        """One part, the training; none once it has reached its end."""
+        return () if self.artefact.done or self._trained.exists() else (0,)
+
+    def open(self) -> TrainingData:
+        """Read the sources."""
+        return self._data()
+
+    def run_part(self, opened: Any, part: int, progress: Progress) -> None:
+        """Train to the end. With several workers every one of them comes here; rank 0 alone writes."""
+        assert self.spec
+        rank = int(os.environ.get("RANK", "0")) if self.resources.workers > 1 else 0
+        if rank != 0:
+            self._train(TrainingData(opened.counts, opened.crops, None), progress)
+            return
+        with self.artefact.working():
+            state = self._train(opened, progress)
+            write_json(self._trained, {"steps": state.step, "seconds": state.seconds})
+
+    def make(self, work: Path, progress: Progress) -> dict[str, Any]:
+        """Keep the weights and the log of the finished training, and count the network's cost."""
+        assert self.spec
+        found = load_newest(work / CHECKPOINTS)
+        if found is None:
+            raise InputError("the finished training left no whole checkpoint", file=work / CHECKPOINTS)
+        state = TrainingState.fresh(build_network(self.spec), self.spec.training)
+        state.from_checkpoint(found[1])
+        save_weights(state.judged, work / WEIGHTS)
+        write_log(work, state.log)
+        cost = count_cost(state.judged)
+        data = self._people()
+        metrics: dict[str, Any] = {
+            "steps": state.step,
+            "crops": state.step * self.spec.training.batch_size,
+            "people": {letter: len(people) for letter, (people, _) in data.items()},
+            "pictures_skipped": sum(loaded.skipped for _, loaded in data.values()),
+            "parameters": cost.inference_params,
+            "parameters_training": cost.params,
+            "gmacs": cost.inference_gmacs,
+            "loss": state.log[-1]["loss"],
+        }
+        if "val_AP" in state.log[-1]:
+            metrics["val"] = {name: state.log[-1][f"val_{name}"] for name in ("AP", "AP50", "AR")}
+        return metrics
+
+    def spent(self, finishing: float) -> float:
+        """Seconds of training over all resumptions, and of finishing."""
+        return finishing + float(read_json(self._trained)["seconds"])
+
+    @property
+    def _trained(self) -> Path:
+        return self.artefact.work / CHECKPOINTS / "trained.json"
+
+    def _train(self, data: TrainingData, progress: Progress) -> TrainingState:
+        assert self.spec
+        return train(
+            self.spec,
+            data,
+            self.artefact.work / CHECKPOINTS,
+            device=best_device(),
+            progress=progress,
+            loader_workers=self.loader_workers,
+        )
+
+    def _people(self) -> dict[str, tuple[Instances, LoadedDataset]]:
+        """Whom each source shows, with their pictures' data set."""
+        shown = {}
+        for letter, dataset in self.sources.items():
+            loaded = load_dataset(dataset)
+            if letter == "H":
+                people = read_detections(self.made["H"] / NEGATIVES)
+            elif letter == "U":
+                people = trainable(read_annotations(self.made["U"] / LABELS)[1])
+            else:
+                people = trainable(loaded.people)
+            shown[letter] = (people.with_(source=np.full(len(people), letter)), loaded)
+        return shown
+
+    def _data(self) -> TrainingData:
+        assert self.spec
+        val = None
+        if self.val is not None:
+            loaded = load_dataset(self.val)
+            val = validation_of(self.spec, load_boxes(self.val, loaded, self.spec.data.val_boxes), loaded)
+        return join_sources(self.spec, self._people(), val)

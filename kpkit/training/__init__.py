@@ -1,0 +1,1 @@
+"""Plain torch training, no ray: phases, targets, losses, schedule, checkpoint, loop."""

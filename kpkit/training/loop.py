@@ -1,0 +1,210 @@
+"""The training loop. One process, or one of several that torch.distributed has joined."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from kpkit.core.errors import KpkitError
+from kpkit.core.progress import Progress, silent
+from kpkit.core.seeds import generator
+from kpkit.data.crops import CropBatch
+from kpkit.inference.network import codec_of, normaliser
+from kpkit.models.catalogue import create_model
+from kpkit.models.network import PoseNetwork
+from kpkit.specs.recipe import RecipeSpec
+from kpkit.training.checkpoint import load_newest, save_checkpoint
+from kpkit.training.losses import supervision_loss
+from kpkit.training.phases import PhasePlan
+from kpkit.training.schedule import learning_rate
+from kpkit.training.sources import TrainingData
+from kpkit.training.state import TrainingState
+from kpkit.training.validate import validate
+
+
+class _Steps(Dataset[tuple[int, CropBatch]]):
+    """Step number -> its crops (this process's share), for torch's loader."""
+
+    def __init__(self, plan: PhasePlan, data: TrainingData, rank: int, workers: int) -> None:
+        self.plan, self.data, self.rank, self.workers = plan, data, rank, workers
+
+    def __getitem__(self, step: int) -> tuple[int, CropBatch]:
+        shown = self.plan.step(step)
+        return step, self.data.crops.batch(shown.rows[self.rank :: self.workers], shown.epoch)
+
+
+def build_network(spec: RecipeSpec) -> PoseNetwork:
+    """The recipe's network with its seeded initial weights, the same in every process."""
+    torch.manual_seed(int(generator(spec.training.seed, "initial weights").integers(2**31)))
+    return create_model(spec.network.name, input_size=spec.network.input_size, **spec.network.options)
+
+
+def train(
+    spec: RecipeSpec,
+    data: TrainingData,
+    work: Path,
+    *,
+    device: torch.device,
+    progress: Progress = silent,
+    loader_workers: int = 0,
+) -> TrainingState:
+    """Train a recipe to its end, resuming from the newest whole checkpoint in ``work``.
+
+    Every step is a function of the seed and its number, so an interrupted run ends with the weights of an
+    unbroken one (bit-equal on the CPU with one thread).
+
+    Args:
+        spec: the recipe.
+        data: its sources and validation set.
+        work: folder for checkpoints.
+        device: where the network runs.
+        progress: told steps done, with loss and the last validation AP.
+        loader_workers: processes that prepare crops; 0 prepares them between the steps.
+
+    Returns:
+        the final state; ``state.judged`` holds the weights to keep.
+
+    Raises:
+        KpkitError: the loss became NaN or infinite.
+    """
+    rank, workers = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    plan = PhasePlan(spec.training, data.counts, spec.data.ratios)
+    network = build_network(spec).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    state = TrainingState.fresh(network, spec.training)
+    remark = ""
+    if found := load_newest(work):
+        state.from_checkpoint(found[1])
+        remark = "; ".join([f"resumed at step {found[0]}", *found[2]])
+    progress(state.step, plan.total_steps, "steps", remark)
+    loader = DataLoader(
+        _Steps(plan, data, rank, workers),
+        sampler=range(state.step, plan.total_steps),
+        batch_size=None,
+        num_workers=loader_workers,
+        persistent_workers=False,
+    )
+    stepper = _Stepper(spec, state, device, plan, workers)
+    before, start = state.seconds, time.monotonic()
+    for step, batch in loader:
+        stepper(step, batch)
+        shown = plan.step(step)
+        if shown.last_of_epoch:
+            _end_epoch(spec, data, plan, state, step, device)
+        if rank == 0 and _saves(spec, plan, step, shown.last_of_epoch):
+            state.seconds = before + time.monotonic() - start
+            save_checkpoint(work, state.step, state.to_checkpoint())
+        if state.step % 10 == 0 or shown.last_of_epoch:
+            stepper.require_finite()
+            progress(state.step, plan.total_steps, "steps", _note(state, plan, step))
+    return state
+
+
+class _Stepper:
+    """One optimiser step."""
+
+    def __init__(
+        self, spec: RecipeSpec, state: TrainingState, device: torch.device, plan: PhasePlan, workers: int
+    ) -> None:
+        self.spec, self.state, self.device, self.plan = spec, state, device, plan
+        self.codec = codec_of(spec, state.network)
+        self.normalise = normaliser(spec.network, device)
+        # find_unused_parameters stays off: every parameter of a network gets a gradient (tested)
+        self.model: nn.Module = (
+            state.network if workers == 1 else nn.parallel.DistributedDataParallel(state.network)
+        )
+        self.loss = torch.zeros((), device=device)
+
+    def __call__(self, step: int, batch: CropBatch) -> None:
+        spec, state, training = self.spec, self.state, self.spec.training
+        state.network.train()
+        for group in state.optimizer.param_groups:
+            epoch = self.plan.epoch_of(step)
+            group["lr"] = learning_rate(
+                training.schedule, training.learning_rate, step, epoch, self.plan.total_steps
+            )
+        images = self.normalise(batch.images).contiguous(memory_format=torch.channels_last)
+        weight = torch.from_numpy(batch.keypoint_weight).to(self.device, torch.float32)
+        present = (weight > 0) & ~torch.from_numpy(batch.negative).to(self.device)[:, None]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=training.precision == "bf16"):
+            predictions = self.model(images)
+        self.loss = supervision_loss(
+            predictions,
+            state.network.outputs,
+            self.codec,
+            spec.codec.sigmas,
+            torch.from_numpy(batch.keypoints).to(self.device, torch.float32),
+            present,
+            weight,
+            training.ohkm,
+        )
+        state.optimizer.zero_grad(set_to_none=True)
+        self.loss.backward()
+        state.optimizer.step()
+        if state.average is not None:
+            state.average.update_parameters(state.network)
+        state.step = step + 1
+        # added up on the device: reading it every step would wait for a GPU
+        state.loss_sum = state.loss_sum.to(self.device) + self.loss.detach().double()
+        state.loss_count += 1
+
+    def require_finite(self) -> None:
+        if not torch.isfinite(self.loss):
+            raise KpkitError(
+                f"the loss became {self.loss.item()} at step {self.state.step}; lower learning_rate, "
+                'lengthen the warm-up or use precision = "fp32"'
+            )
+
+
+def _end_epoch(
+    spec: RecipeSpec,
+    data: TrainingData,
+    plan: PhasePlan,
+    state: TrainingState,
+    step: int,
+    device: torch.device,
+) -> None:
+    """Log the epoch, with a validation where one is due."""
+    training, epoch = spec.training, plan.epoch_of(step)
+    phase = plan.epochs[epoch][0]
+    row: dict[str, Any] = {
+        "epoch": epoch + 1,
+        "phase": training.phases[phase],
+        "step": state.step,
+        "crops": state.step * training.batch_size,
+        "learning_rate": float(state.optimizer.param_groups[0]["lr"]),
+        "loss": float(state.loss_sum) / max(state.loss_count, 1),
+    }
+    state.loss_sum, state.loss_count = torch.zeros((), dtype=torch.float64), 0
+    last = state.step == plan.total_steps
+    due = training.validate_every and (epoch + 1) % training.validate_every == 0
+    if data.val is not None and (due or last):
+        figures = validate(state.judged, spec, data.val, device)
+        row |= {f"val_{name}": figures[name] for name in ("AP", "AP50", "AR")}
+    state.log.append(row)
+
+
+def _saves(spec: RecipeSpec, plan: PhasePlan, step: int, last_of_epoch: bool) -> bool:
+    """Whether a checkpoint is due: every so many steps, after a validation's epoch, and at the end."""
+    every = spec.training.validate_every
+    validated = last_of_epoch and every and (plan.epoch_of(step) + 1) % every == 0
+    ends = step + 1 == plan.total_steps
+    return bool((step + 1) % spec.training.checkpoint_every == 0 or validated or ends)
+
+
+def _note(state: TrainingState, plan: PhasePlan, step: int) -> str:
+    """``epoch 3/12, loss 0.00123, val AP 41.2``."""
+    parts = [f"epoch {plan.epoch_of(step) + 1}/{len(plan.epochs)}"]
+    if state.loss_count:
+        parts.append(f"loss {float(state.loss_sum) / state.loss_count:.3g}")
+    elif state.log:
+        parts.append(f"loss {state.log[-1]['loss']:.3g}")
+    judged = [row["val_AP"] for row in state.log if "val_AP" in row]
+    if judged:
+        parts.append(f"val AP {100 * judged[-1]:.1f}")
+    return ", ".join(parts)

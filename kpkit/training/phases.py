@@ -1,0 +1,95 @@
+"""Which rows a training step shows: phases over sources, as a pure function of the step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from kpkit.core.errors import KpkitError
+from kpkit.core.seeds import generator
+from kpkit.specs.recipe import TrainingSpec
+
+
+@dataclass(frozen=True)
+class Step:
+    """One training step: the rows it shows (source-major numbering) and where it stands."""
+
+    rows: np.ndarray
+    phase: int
+    epoch: int  # over all phases
+    last_of_epoch: bool
+
+
+class PhasePlan:
+    """The order of all rows over the whole run.
+
+    The sources are numbered one after the other in the order of ``counts``. An epoch of a phase shows every
+    row of C once (of the phase's first source where it lacks C) and of each other source its ratio times as
+    many, drawn without repetition until the source is used up. Rows are shuffled anew each epoch from the
+    seed and the epoch alone, so any step can be found without the ones before it: resuming needs a number.
+
+    Args:
+        training: phases, epochs, batch size, step limit, seed.
+        counts: rows per source letter.
+        ratios: samples per sample of C, by letter; sources without one are shown whole.
+    """
+
+    def __init__(
+        self, training: TrainingSpec, counts: Mapping[str, int], ratios: Mapping[str, float]
+    ) -> None:
+        self.seed, self.batch = training.seed, training.batch_size
+        self.counts, self.ratios = dict(counts), dict(ratios)
+        starts = np.cumsum([0, *self.counts.values()])
+        self.start = dict(zip(self.counts, starts.tolist(), strict=False))
+        self.epochs: list[tuple[int, str]] = []  # (phase number, letters) of every epoch
+        for number, (letters, epochs) in enumerate(zip(training.phases, training.epochs, strict=True)):
+            for letter in letters:
+                if not self.counts.get(letter):
+                    raise KpkitError(f"phase {letters!r} shows source {letter}, which holds no one")
+            self.epochs += [(number, letters)] * epochs
+        steps = [max(1, self._samples(letters) // self.batch) for _, letters in self.epochs]
+        self.ends = np.cumsum(steps)
+        limit = training.max_steps
+        self.total_steps = int(self.ends[-1] if limit is None else min(limit, self.ends[-1]))
+        self._order: tuple[int, np.ndarray] | None = None
+
+    def _share(self, letters: str, letter: str) -> int:
+        """Samples of a source in one epoch of a phase."""
+        anchor = "C" if "C" in letters else letters[0]
+        if letter == anchor or letter not in self.ratios:
+            return self.counts[letter]
+        return max(1, round(self.ratios[letter] * self.counts[anchor]))
+
+    def _samples(self, letters: str) -> int:
+        return sum(self._share(letters, letter) for letter in letters)
+
+    def _epoch_rows(self, epoch: int) -> np.ndarray:
+        if self._order is None or self._order[0] != epoch:
+            _, letters = self.epochs[epoch]
+            parts = []
+            for letter in letters:
+                count, want = self.counts[letter], self._share(letters, letter)
+                rng = generator(self.seed, "rows", letter, epoch)
+                rounds = [rng.permutation(count) for _ in range(-(-want // count))]
+                parts.append(self.start[letter] + np.concatenate(rounds)[:want])
+            rows = np.concatenate(parts)
+            rows = generator(self.seed, "order", epoch).permutation(rows)
+            if len(rows) < self.batch:  # a source smaller than one batch is repeated to fill it
+                rows = np.resize(rows, self.batch)
+            self._order = (epoch, rows)
+        return self._order[1]
+
+    def epoch_of(self, step: int) -> int:
+        """The epoch (counted over all phases) a step belongs to."""
+        return int(np.searchsorted(self.ends, step, side="right"))
+
+    def step(self, step: int) -> Step:
+        """What step number ``step`` (0 .. total_steps - 1) shows."""
+        epoch = self.epoch_of(step)
+        begin = int(self.ends[epoch - 1]) if epoch else 0
+        place = (step - begin) * self.batch
+        rows = self._epoch_rows(epoch)[place : place + self.batch]
+        last = step + 1 == self.ends[epoch] or step + 1 == self.total_steps
+        return Step(rows, self.epochs[epoch][0], epoch, last)

@@ -1,0 +1,83 @@
+"""What a recipe trains on: its sources one after the other, and what it is validated on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kpkit.core.instances import ImageTable, Instances
+from kpkit.data.augment import Augmentation
+from kpkit.data.crops import CropDataset, picture_paths
+from kpkit.data.load import LoadedDataset
+from kpkit.specs.recipe import RecipeSpec
+
+CACHE_BYTES = 2 * 2**30
+"""Memory for decoded pictures: small data sets fit whole, COCO's 25 GB pass through."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Boxes to look at, the truth to judge by, and the pictures that are judged."""
+
+    crops: CropDataset
+    truth: Instances
+    images: ImageTable
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Everything the loop reads.
+
+    Attributes:
+        counts: rows per source letter, in the order they are joined.
+        crops: all sources' people with augmentation.
+        val: None where the recipe names no validation set.
+    """
+
+    counts: dict[str, int]
+    crops: CropDataset
+    val: Validation | None
+
+
+def trainable(people: Instances) -> Instances:
+    """People with a labelled keypoint, crowds left out (hard negatives are made, not selected)."""
+    return people[(people.num_labelled > 0) & ~people.crowd]
+
+
+def join_sources(
+    spec: RecipeSpec, sources: Mapping[str, tuple[Instances, LoadedDataset]], val: Validation | None
+) -> TrainingData:
+    """Join the sources into one numbering.
+
+    Args:
+        spec: the recipe: crop, augmentation, seed.
+        sources: letter -> (people to show, the data set with their pictures).
+        val: passed through.
+    """
+    people, pictures = [], []
+    for shown, loaded in sources.values():
+        people.append(shown)
+        pictures += picture_paths(shown, loaded.images, loaded.folder)
+    crops = CropDataset(
+        Instances.concat(people),
+        pictures,
+        spec.network.input_size,
+        convention=spec.codec.convention,
+        padding=spec.codec.padding,
+        augmentation=Augmentation(**spec.augmentation.model_dump()),
+        seed=spec.training.seed,
+        cache_bytes=CACHE_BYTES,
+    )
+    return TrainingData({letter: len(shown) for letter, (shown, _) in sources.items()}, crops, val)
+
+
+def validation_of(spec: RecipeSpec, boxes: Instances, loaded: LoadedDataset) -> Validation:
+    """The validation set: plain crops of ``boxes``, judged against the data set's people."""
+    crops = CropDataset(
+        boxes,
+        picture_paths(boxes, loaded.images, loaded.folder),
+        spec.network.input_size,
+        convention=spec.codec.convention,
+        padding=spec.codec.padding,
+    )
+    return Validation(crops, loaded.people, loaded.images)

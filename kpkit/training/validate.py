@@ -1,0 +1,22 @@
+"""AP of the network in training, by the same path as an ensemble of one."""
+
+from __future__ import annotations
+
+import torch
+
+from kpkit.evaluation.ap import evaluate
+from kpkit.inference.finish import finish_poses
+from kpkit.inference.network import Predictor
+from kpkit.inference.predict import predict_poses
+from kpkit.models.network import PoseNetwork
+from kpkit.specs.recipe import RecipeSpec
+from kpkit.training.sources import Validation
+
+
+def validate(
+    network: PoseNetwork, spec: RecipeSpec, val: Validation, device: torch.device
+) -> dict[str, float]:
+    """The ten COCO figures, 0 to 1, of the recipe's decoding and pose rules on its validation boxes."""
+    predictor = Predictor("network", network, spec, device)
+    poses, _ = predict_poses([predictor], [1.0], predictor.codec, val.crops, spec.decode)
+    return evaluate(val.truth, finish_poses(poses, spec.poses), images=val.images)
