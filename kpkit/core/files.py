@@ -129,7 +129,9 @@ def safe_join(root: str | Path, name: str) -> Path:
     if not name or "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
         raise InputError(f"file name {name!r} leaves its folder {root}")
     path = root / name
-    if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+    # Only links can still lead out; a plain name in the folder itself needs one look, not a full resolve.
+    linked = path.is_symlink() or path.parent != root
+    if linked and not path.resolve().is_relative_to(root.resolve()):
         raise InputError(f"file name {name!r} is a link that leaves its folder {root}")
     return path
 

@@ -89,7 +89,7 @@ def _header_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_segments(data: bytes) -> list[tuple[int, int]]:
-    """(marker, offset of its 0xFF + 2 - 2) of each header segment up to the start of the scan."""
+    """(marker, offset of its 0xFF byte) of each header segment, up to and with the start of the scan."""
     found = []
     at = 2
     while at + 4 <= len(data) and data[at] == 0xFF:
