@@ -109,7 +109,7 @@ class HashCache:
         stat = os.stat(path)
         stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
         known = self.entries.get(name)
-        if known and known[:3] == stamp:
+        if isinstance(known, list) and len(known) == 4 and known[:3] == stamp:
             return str(known[3])
         digest = file_hash(path)
         self.entries[name] = [*stamp, digest]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
+import hashlib
 
 import numpy as np
 
@@ -11,7 +11,9 @@ def generator(*parts: int | str) -> np.random.Generator:
     """A generator keyed by its arguments, such as ``generator(seed, "epoch", 3, "row", 17)``.
 
     Equal arguments give equal streams in any process and order, which is what makes an interrupted run
-    resume bit for bit without saving generator states.
+    resume bit for bit without saving generator states. Unequal arguments give unrelated streams, whatever
+    their number, size or type (image ids of AI Challenger have 60 bits).
     """
-    key = [zlib.crc32(p.encode()) if isinstance(p, str) else int(p) & 0xFFFFFFFF for p in parts]
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
+    text = repr([part if isinstance(part, str) else int(part) for part in parts])
+    digest = hashlib.sha256(text.encode()).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))
