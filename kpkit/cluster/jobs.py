@@ -30,10 +30,21 @@ class Job(Protocol):
     was interrupted is prepared anew and must find what was done.
     """
 
-    key: str
-    title: str
-    needs: tuple[str, ...]
-    resources: Resources
+    @property
+    def key(self) -> str:
+        """Unique among the jobs of a run."""
+
+    @property
+    def title(self) -> str:
+        """What people read."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Keys of jobs that must be finished first; those not in the run count as finished."""
+
+    @property
+    def resources(self) -> Resources:
+        """What a worker occupies."""
 
     def prepare(self, progress: Progress) -> Sequence[int]:
         """Start or resume; returns the parts still to run."""

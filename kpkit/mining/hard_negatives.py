@@ -1,4 +1,4 @@
-"""Confident detections on nobody: training them to empty heatmaps lowers the poses' scores there (CCM 4.3)."""
+"""Confident detections on nobody, to be trained to empty heatmaps (CCM section 4.3)."""
 
 from __future__ import annotations
 

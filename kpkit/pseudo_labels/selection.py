@@ -1,4 +1,4 @@
-"""What becomes a pseudo label (CCM section 4.3): as many people as in the labelled set, sure keypoints only."""
+"""What becomes a pseudo label: as many people as the labelled set has, sure keypoints (CCM 4.3)."""
 
 from __future__ import annotations
 
