@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from kpkit.pipeline.graph import Node
     from kpkit.pipeline.run import Settings
 
-Doc = Annotated[str, typer.Argument(metavar="DOC", help="A document: its path, or the name of a shipped one.")]
+Doc = Annotated[
+    str, typer.Argument(metavar="DOC", help="A document: its path, or the name of a shipped one.")
+]
 RUNS = Path("runs")
 
 

@@ -30,8 +30,9 @@ def print_plan(rows: list[PlanRow], free: int, *, as_json: bool) -> None:
         table.add_row(row.name, row.state, crops, _size(row.bytes), waiting)
     console = Console(width=None if _is_wide() else 160, highlight=False)
     console.print(table)
-    console.print(f"\n{sum(r.state != 'done' for r in rows)} of {len(rows)} to build, about {_size(total) or '0 MB'} "
-                  f"of disk ({_size(free)} free)")  # fmt: skip
+    left = sum(row.state != "done" for row in rows)
+    disk = f"about {_size(total) or '0 MB'} of disk ({_size(free)} free)"
+    console.print(f"\n{left} of {len(rows)} to build, {disk}")
     missing = list(dict.fromkeys(sentence for row in rows for sentence in row.missing))
     for sentence in missing:
         console.print(f"missing: {sentence}", soft_wrap=True, markup=False)

@@ -108,17 +108,22 @@ def _person(categories: list[_Category], skeleton: Skeleton, path: str | Path) -
 def _instances(
     raws: list[msgspec.Raw], images: ImageTable, category: int, skeleton: Skeleton, path: str | Path
 ) -> Instances:
+    if not raws:
+        return Instances.empty(skeleton)
+    # Keypoints are nearly all of the data: written in place once, not kept twice while blocks are joined.
+    keypoints = np.empty((len(raws), len(skeleton), 3))
     parts: list[tuple[np.ndarray, ...]] = []
-    rows_before = 0
+    rows_before = filled = 0
     for block in decode_rows(raws, _Annotation, path, "annotations"):
         kept = [k for k, row in enumerate(block) if row.category_id == category]
         rows = block if len(kept) == len(block) else [block[k] for k in kept]
         place = np.array(kept, np.int64) + rows_before
-        parts.append((place, *_columns(rows, place, skeleton, path)))
+        keypoints[filled : filled + len(rows)] = _keypoints(rows, place, skeleton, path)
+        parts.append((place, *_columns(rows)))
         rows_before += len(block)
-    if not parts:
-        return Instances.empty(skeleton)
-    place, ids, image_id, box, keypoints, area, crowd = map(np.concatenate, zip(*parts, strict=True))
+        filled += len(rows)
+    keypoints = keypoints[:filled]
+    place, ids, image_id, box, area, crowd = map(np.concatenate, zip(*parts, strict=True))
     area = np.where(np.isnan(area), AREA_OF_BOX * box[:, 2] * box[:, 3], area)
     label = _label(place, ids)
     refuse_first(repeated(ids), path, label, "the annotation id occurs twice", "give each its own id")
@@ -135,12 +140,22 @@ def _instances(
     )
 
 
-def _columns(
+def _columns(rows: list[_Annotation]) -> tuple[np.ndarray, ...]:
+    """Ids, image ids, boxes, areas (NaN where missing) and crowd flags of one block."""
+    return (
+        np.array([row.id for row in rows], np.int64),
+        np.array([row.image_id for row in rows], np.int64),
+        np.array([row.bbox for row in rows], np.float64).reshape(-1, 4),
+        np.array([np.nan if row.area is None else row.area for row in rows], np.float64),
+        np.array([row.iscrowd for row in rows], bool),
+    )
+
+
+def _keypoints(
     rows: list[_Annotation], place: np.ndarray, skeleton: Skeleton, path: str | Path
-) -> tuple[np.ndarray, ...]:
-    """One block of annotations as arrays; refuses a wrong keypoint count."""
-    ids = np.array([row.id for row in rows], np.int64)
-    label = _label(place, ids)
+) -> np.ndarray:
+    """(N, K, 3) keypoints of one block; refuses a wrong count."""
+    label = _label(place, np.array([row.id for row in rows], np.int64))
     lists = [row.keypoints for row in rows]
     count = np.array([-1 if k is None else len(k) for k in lists], np.int64)
     remedy = "read a person_keypoints file, not an instances file"
@@ -152,14 +167,7 @@ def _columns(
         f"(x, y, visibility of the {len(skeleton)} keypoints of {skeleton.name})",
     )  # fmt: skip
     flat = np.fromiter(chain.from_iterable(k for k in lists if k), np.float64, wanted * len(rows))
-    return (
-        ids,
-        np.array([row.image_id for row in rows], np.int64),
-        np.array([row.bbox for row in rows], np.float64).reshape(-1, 4),
-        flat.reshape(len(rows), len(skeleton), 3),
-        np.array([np.nan if row.area is None else row.area for row in rows], np.float64),
-        np.array([row.iscrowd for row in rows], bool),
-    )
+    return flat.reshape(len(rows), len(skeleton), 3)
 
 
 def _label(place: np.ndarray, ids: np.ndarray) -> Label:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from torch import Tensor, cat, nn
+from torch import Tensor, nn
 
-from kpkit.models.layers import HeatmapConv, conv_bn, initialise, resize
+from kpkit.models.layers import HeatmapConv, concatenate, conv_bn, initialise, resize
 from kpkit.models.network import Encoder, Output, PoseNetwork
 from kpkit.models.resnet import ResNet
 
@@ -31,10 +31,7 @@ class ContextMixer(nn.Module):
         self.upsample = upsample
         self.residual = conv_bn(inputs, channels, relu=False)
         self.excitation = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1),
-            conv_bn(inputs, quarter),
-            conv_bn(quarter, channels, relu=False),
-            nn.Sigmoid(),
+            conv_bn(inputs, quarter), conv_bn(quarter, channels, relu=False), nn.Sigmoid()
         )
         self.dilated = nn.ModuleList(conv_bn(inputs, quarter, 3, dilation=d) for d in (1, 2, 3, 4))
         mix = (
@@ -47,9 +44,12 @@ class ContextMixer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, h, w) to (N, channels, 2h, 2w), or (N, channels, h, w) without ``upsample``."""
-        context = self.mix(cat([branch(x) for branch in self.dilated], dim=1))
+        context = self.mix(concatenate([branch(x) for branch in self.dilated]))
         enlarged = resize(x, context.shape, align_corners=False)
-        return self.relu(context * self.excitation(x) + self.residual(enlarged))
+        # A mean over all pixels; unlike adaptive pooling its gradient keeps the memory format of x, without
+        # which adding the branches' gradients on the CPU is several times slower.
+        mean = nn.functional.avg_pool2d(x, x.shape[-2:])
+        return self.relu(context * self.excitation(mean) + self.residual(enlarged))
 
 
 class Decoder(nn.Sequential):

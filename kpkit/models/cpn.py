@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from torch import Tensor, cat, nn
+from torch import Tensor, nn
 
-from kpkit.models.layers import conv_bn, initialise, resize
+from kpkit.models.layers import concatenate, conv_bn, initialise, resize
 from kpkit.models.network import Output, PoseNetwork
 from kpkit.models.resnet import Bottleneck, ResNet
 
@@ -76,7 +76,7 @@ class RefineNet(nn.Module):
         """Four pyramid maps, coarse to fine, to heatmaps at the finest one's size."""
         finest = pyramid[-1].shape
         levels = [resize(blocks(m), finest) for blocks, m in zip(self.cascade, pyramid, strict=True)]
-        heatmaps: Tensor = self.head(self.fuse(cat(levels, dim=1)))
+        heatmaps: Tensor = self.head(self.fuse(concatenate(levels)))
         return heatmaps
 
 

@@ -68,7 +68,7 @@ class Findings:
     def problems(self) -> list[Problem]:
         """Errors first; then by row; whole-file faults before rows."""
         more = [
-            Problem(code, None, f"{count - NAMED_ROWS:,} more rows have the fault {code}", severity)
+            Problem(code, None, _more(count - NAMED_ROWS, code), severity)
             for (code, severity), count in self._count.items()
             if count > NAMED_ROWS
         ]
@@ -76,3 +76,7 @@ class Findings:
             self._found, key=lambda p: (p.severity != "error", -1 if p.row is None else p.row, p.code)
         )
         return found + more
+
+
+def _more(count: int, code: str) -> str:
+    return f"{count:,} more {'row has' if count == 1 else 'rows have'} the fault {code}"

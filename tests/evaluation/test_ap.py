@@ -245,6 +245,15 @@ def test_per_image_scores() -> None:
     assert (scores["oks"][others] == 0).all()
 
 
+def test_per_image_scores_see_twenty_poses() -> None:
+    truth, _ = small()
+    truth = truth[~truth.crowd & (truth.num_labelled > 0)][:1]
+    far = Instances.concat([truth.with_(keypoints=truth.keypoints + 5000.0 + k) for k in range(20)])
+    for above, expected in ((19, 1.0), (20, 0.0)):
+        poses = Instances.concat([truth.with_(score=np.array([0.1])), far[:above]])
+        assert per_image_scores(truth, poses)["oks"][0] == pytest.approx(expected)
+
+
 def test_imports_stay_light() -> None:
     code = "import kpkit.evaluation.ap, sys; print([m for m in ('torch', 'ray', 'cv2') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -93,6 +93,11 @@ def test_area_is_the_callers_choice() -> None:
         oks_nms(poses, area=np.ones(3))
 
 
+def test_a_threshold_of_one_keeps_even_copies() -> None:
+    poses = crowd(4, people=5, pictures=1)
+    assert len(oks_nms(Instances.concat([poses, poses]), 1.0)) == 10
+
+
 def test_no_one() -> None:
     assert len(oks_nms(Instances.empty())) == 0
     assert len(top_per_image(Instances.empty())) == 0

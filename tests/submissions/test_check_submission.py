@@ -257,6 +257,54 @@ def test_one_broken_row_does_not_hide_the_others(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_rows_keep_their_numbers_in_a_long_file(tmp_path: Path) -> None:
+    """Longer than one decoded block, with faults of every kind of path beyond its end."""
+    table = pictures(9, 2000)
+    made = rows(9, table)
+    assert len(made) > 5000
+    made[4500]["score"] = "1"
+    made[4600]["image_id"] = 999_999
+    data = first(first(text(made), b"1.0,", b"1e999,", 4700), b'"score"', b'"score": 2, "score"', 4800)
+    (tmp_path / "r.json").write_bytes(data)
+    found = check_submission(tmp_path / "r.json", table)
+    assert [(p.code, p.row) for p in found] == [
+        ("score_type", 4500), ("image_id_foreign", 4600), ("number_range", 4700),
+    ]  # fmt: skip
+    (tmp_path / "r.json").write_bytes(first(text(rows(9, table)), b'"score"', b'"score": 2, "score"', 4800))
+    assert [(p.code, p.row) for p in check_submission(tmp_path / "r.json", table)] == [("repeated_key", 4800)]
+
+
+def test_limits_are_where_they_are_said_to_be(tmp_path: Path) -> None:
+    """20 poses, keypoints on one line, a few far points: no false alarm."""
+    table = pictures(10, 40)
+    made = rows(10, table)
+    image = int(table.id[0])
+    others = [r for r in made if r["image_id"] != image]
+    made = others + [dict(r, image_id=image) for r in others[:20]]
+    path = tmp_path / "r.json"
+    path.write_bytes(text(made))
+    assert check_submission(path, table) == []
+    line = dict(made[3], keypoints=[7, 1, 1, 7, 2, 1] + [7, 3, 1] * 15)
+    path.write_bytes(text([*made[:3], line, *made[4:]]))
+    assert check_submission(path, table) == []
+    made = rows(10, table)
+    limit = len(made) * 17 // 100
+    for row in made[:limit]:
+        row["keypoints"][0] = 5000.0
+    path.write_bytes(text(made))
+    assert check_submission(path, table) == []
+    made[limit]["keypoints"][0] = 5000.0
+    path.write_bytes(text(made))
+    assert [p.code for p in check_submission(path, table)] == ["coordinates_outside"]
+
+
+@pytest.mark.parametrize(("score", "code"), [(None, "duplicate_row"), (0.123, "duplicate_pose")])
+def test_a_repeated_pose_is_told_once(score: float | None, code: str, tmp_path: Path) -> None:
+    table = pictures(12)
+    (tmp_path / "r.json").write_bytes(text(copied(score)(rows(12, table))))
+    assert [(p.code, p.row) for p in check_submission(tmp_path / "r.json", table)] == [(code, 9)]
+
+
 def test_a_fault_in_every_row_is_counted_not_listed(tmp_path: Path) -> None:
     table = pictures(2, 100)
     made = rows(2, table)
@@ -292,6 +340,14 @@ def test_missing_files_and_unknown_profile(tmp_path: Path) -> None:
         check_submission(tmp_path / "r.json", table, profile="test-dev")
     with pytest.raises(InputError, match="no such file"):
         check_submission(tmp_path / "r.json", tmp_path / "absent.json")
+
+
+def test_findings_count_only_what_they_do_not_name() -> None:
+    findings = Findings()
+    findings.rows("a", range(NAMED_ROWS), str)
+    assert len(findings.problems()) == NAMED_ROWS
+    findings.row("a", 99, "x")
+    assert findings.problems()[-1].message == "1 more row has the fault a"
 
 
 def test_findings_sort_errors_first() -> None:

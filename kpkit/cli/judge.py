@@ -1,0 +1,67 @@
+"""``evaluate`` and ``check``: how good is a results file, and would the server take it?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kpkit.cli.options import Json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group's commands."""
+    app.command("evaluate")(evaluate)
+    app.command("check")(check)
+
+
+def evaluate(
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="COCO keypoint results (JSON).")],
+    truth: Annotated[Path, typer.Option("--truth", help="COCO person-keypoint annotations.")],
+    only_truth_images: Annotated[
+        bool, typer.Option("--only-truth-images", help="Leave out results for pictures the truth lacks.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """The ten COCO keypoint figures, equal to pycocotools, on inputs that are checked first."""
+    import json as json_module
+
+    from kpkit.evaluation.ap import evaluate as judge
+
+    figures = judge(truth, results, only_truth_images=only_truth_images)
+    if json:
+        print(json_module.dumps(figures))
+        return
+    for name, value in figures.items():
+        print(f"{name:<5} {value:.3f}" if value >= 0 else f"{name:<5} n/a (the truth has no such person)")
+
+
+def check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Results JSON, or the zip to upload.")],
+    images: Annotated[Path, typer.Option("--images", help="The split's image info or annotation file.")],
+    profile: Annotated[
+        str | None,
+        typer.Option("--profile", help="Server rules: val2017, test-dev2017, test-challenge2017 or local."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Would the server accept it? Every fault is named with its row. Exit code 1 when there is one."""
+    import json as json_module
+    from dataclasses import asdict
+
+    from kpkit.submissions.validate import check_submission
+
+    problems = check_submission(file, images, profile=profile)
+    errors = sum(problem.severity == "error" for problem in problems)
+    if json:
+        print(json_module.dumps([asdict(problem) for problem in problems]))
+    else:
+        for problem in problems:
+            row = "" if problem.row is None else f"row {problem.row}: "
+            print(f"{problem.severity}: {row}{problem.message} [{problem.code}]")
+        warnings = len(problems) - errors
+        verdict = "would be refused" if errors else "good"
+        print(f"{file}: {verdict}, {errors} errors, {warnings} warnings")
+    if errors:
+        raise typer.Exit(1)
