@@ -27,6 +27,8 @@ BLOCK = 4096
 INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """An integer that fits the arrays; a text, a fraction or a longer number is refused with its row."""
 
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
 BOX = "boxes are x, y, width, height"
 
 T = TypeVar("T")
@@ -87,7 +89,10 @@ def decode_document(data: bytes, kind: type[T], path: str | Path, what: str) -> 
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
         raise InputError(f"is not {what}: {_plain(str(error))}", file=path) from None
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        remedy = "fetch or write the file again"
+        raise InputError("not valid JSON: a text is not UTF-8", file=path, remedy=remedy) from None
+    except _UNREADABLE as error:
         raise _malformed(str(error), data, path) from None
 
 
@@ -105,11 +110,8 @@ def decode_rows(raws: list[msgspec.Raw], kind: type[T], path: str | Path, table:
         block = raws[start : start + BLOCK]
         try:
             yield decoder.decode(b"[" + b",".join(block) + b"]")
-        except msgspec.ValidationError as error:
-            at = re.search(r"`\$\[(\d+)\]", str(error))
-            index = int(at.group(1)) if at else 0
-            row = row_label(table, start + index, _identity(block[index]))
-            raise InputError(_plain(str(error)), file=path, row=row) from None
+        except _UNREADABLE:
+            raise _row_fault(block, start, kind, path, table) from None
 
 
 def row_label(table: str, index: int, identity: str = "") -> str:
@@ -155,10 +157,25 @@ def repeated(ids: np.ndarray) -> np.ndarray:
     return mask
 
 
+def _row_fault(
+    block: list[msgspec.Raw], start: int, kind: type[T], path: str | Path, table: str
+) -> InputError:
+    """The fault of the first row of a block that cannot be decoded."""
+    for index, raw in enumerate(block):
+        try:
+            msgspec.json.decode(raw, type=kind)
+        except _UNREADABLE as error:
+            row = row_label(table, start + index, _identity(raw))
+            valid = isinstance(error, msgspec.ValidationError)
+            cause = _plain(str(error)) if valid else "a text in it is not valid JSON or not UTF-8"
+            return InputError(cause, file=path, row=row)
+    return InputError("not valid JSON", file=path)
+
+
 def _identity(raw: msgspec.Raw) -> str:
     try:
         value = msgspec.json.decode(raw)
-    except msgspec.ValidationError:  # the row's own fault may keep it from being read at all
+    except _UNREADABLE:  # the row's own fault may keep it from being read at all
         return ""
     if isinstance(value, dict):
         for key, word in (("id", "id"), ("image_id", "image")):
@@ -170,7 +187,7 @@ def _identity(raw: msgspec.Raw) -> str:
 def _plain(message: str) -> str:
     """A validation message of msgspec in our words."""
     text, _, where = message.partition(" - at `$")
-    field = re.sub(r"^\[\d*\]", "", where.rstrip("`")).lstrip(".")
+    field = where.rstrip("`").lstrip(".")
     subject = f"'{field}'" if field else "it"
     if missing := re.search(r"missing required field `(\w+)`", text):
         return f"{subject} has no '{missing.group(1)}'" if field else f"'{missing.group(1)}' is missing"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
 from pathlib import Path
@@ -162,7 +163,46 @@ def test_a_fault_beyond_the_first_block_keeps_its_row(tmp_path: Path) -> None:
     refusal(write(tmp_path, document), "annotations[4500] (id x)", "must be an integer")
 
 
+VALUES = [None, True, -1, 0, 1.5, 2**65, "x", "", [], {}, [[]], 1e308, "../x", {"id": 1}]
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_any_damage_is_read_or_refused_by_name(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    document = good()
+    path = tmp_path_factory.getbasetemp() / "damaged.json"
+    for _ in range(data.draw(st.integers(0, 2))):
+        where: Any = document
+        while True:
+            key = data.draw(
+                st.sampled_from(list(where) if isinstance(where, dict) else list(range(len(where))))
+            )
+            if not isinstance(where[key], dict | list) or not where[key] or data.draw(st.integers(0, 3)) == 0:
+                break
+            where = where[key]
+        where[key] = copy.deepcopy(data.draw(st.sampled_from(VALUES)))
+    text = bytearray(json.dumps(document).encode())
+    for _ in range(data.draw(st.integers(0, 2))):
+        text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(text[: data.draw(st.integers(0, 2 * len(text)))])
+    refused = ""
+    try:
+        images, people = read_annotations(path)
+    except InputError as error:
+        refused = str(error)
+    if refused:
+        assert refused.startswith(f"{path}: ")
+    else:
+        assert (images.rows_of(people.image_id) >= 0).all()
+        assert np.isfinite(people.keypoints).all()
+
+
 def test_missing_and_damaged_files(tmp_path: Path) -> None:
+    path = tmp_path / "latin.json"
+    path.write_bytes(json.dumps(good()).encode().replace(b'"b.jpg', b'"\xff.jpg'))
+    refusal(path, "images[1]", "not UTF-8")
     refusal(tmp_path / "none.json", "no such file")
     refusal(tmp_path, "cannot be read")
     path = write(tmp_path, good(), "labels.json.gz")
