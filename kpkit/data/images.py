@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from kpkit.core.errors import InputError
+from kpkit.core.files import write_bytes
 
 # One thread per process: OpenCV's pool fights the data loaders' processes over the cores.
 cv2.setNumThreads(0)
@@ -145,3 +146,17 @@ class ImageCache:
             while self.bytes > self.max_bytes:
                 self.bytes -= self._kept.popitem(last=False)[1].nbytes
         return image
+
+
+def write_image(path: str | Path, image: np.ndarray) -> None:
+    """Save (H, W, 3) uint8 RGB as the file's ending says (.png, .jpg), atomically.
+
+    Raises InputError for an ending that names no picture format.
+    """
+    try:
+        done, data = cv2.imencode(Path(path).suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    except cv2.error:
+        done = False
+    if not done:
+        raise InputError("the file's ending names no picture format", file=path, remedy="use .png or .jpg")
+    write_bytes(path, data.tobytes())

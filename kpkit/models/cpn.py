@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
 
-from kpkit.models.layers import concatenate, conv_bn, initialise, resize
+from kpkit.models.layers import HeatmapNorm, concatenate, conv_bn, heatmap_head, initialise, resize
 from kpkit.models.network import Output, PoseNetwork
 from kpkit.models.resnet import Bottleneck, ResNet
 
@@ -32,7 +32,7 @@ class GlobalNet(nn.Module):
             )
             for _ in range(4)
         )
-        self.head_norms = nn.ModuleList(nn.BatchNorm2d(keypoints) for _ in range(4))
+        self.head_norms = nn.ModuleList(HeatmapNorm(keypoints) for _ in range(4))
 
     def forward(self, encoded: Sequence[Tensor]) -> list[Tensor]:
         """C2..C5 to four maps of ``channels``, coarse to fine (strides 32, 16, 8, 4)."""
@@ -70,7 +70,7 @@ class RefineNet(nn.Module):
             nn.Sequential(*(bottleneck(channels) for _ in range(3 - i))) for i in range(4)
         )
         self.fuse = bottleneck(4 * channels)
-        self.head = conv_bn(channels, keypoints, 3, relu=False)
+        self.head = heatmap_head(channels, keypoints)
 
     def forward(self, pyramid: Sequence[Tensor]) -> Tensor:
         """Four pyramid maps, coarse to fine, to heatmaps at the finest one's size."""

@@ -7,7 +7,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from kpkit.models.layers import conv_bn, initialise, resize
+from kpkit.models.layers import conv_bn, heatmap_head, initialise, resize
 from kpkit.models.network import Output, PoseNetwork
 from kpkit.models.resnet import ResNetStages
 
@@ -36,7 +36,7 @@ class UpUnit(nn.Module):
         self.decoder_skip = conv_bn(channels, encoder_channels, bias=True) if passes_on else None
         self.head = nn.Sequential(
             conv_bn(channels, channels, bias=True),
-            conv_bn(channels, keypoints, 3, bias=True, relu=False),
+            heatmap_head(channels, keypoints, bias=True),
         )
 
     def forward(self, encoded: Tensor, coarser: Tensor | None) -> Tensor:
