@@ -10,7 +10,7 @@ from kpkit.submissions.parse import Rows
 from kpkit.submissions.problems import Findings
 
 FARTHEST = 1e5
-"""Pixels no picture reaches."""
+"""Pixels no picture reaches, and no score. Whole numbers beyond 64 bits even stop pycocotools."""
 
 _OUTSIDE_SHARE = 0.01
 _EMPTY_SHARE = 0.5
@@ -59,13 +59,11 @@ def _check_coordinates(rows: Rows, images: ImageTable, place: np.ndarray, findin
     if not len(rows.number):
         return
     x, y = rows.keypoints[:, :, 0], rows.keypoints[:, :, 1]
-    absurd = (np.abs(rows.keypoints[:, :, :2]) > FARTHEST).any(axis=(1, 2))
+    absurd = (np.abs(rows.keypoints) > FARTHEST).any(axis=(1, 2))
     findings.rows(
         "coordinate_size",
         rows.number[absurd],
-        lambda row: (
-            f"a coordinate is beyond {FARTHEST:,.0f} pixels (image {_image(rows, row)}); mend the pose"
-        ),
+        lambda row: f"a keypoint number is beyond {FARTHEST:,.0f} (image {_image(rows, row)}); mend the pose",
     )
     equal = (np.ptp(x, axis=1) == 0) & (np.ptp(y, axis=1) == 0)
     findings.rows(
@@ -104,6 +102,11 @@ def _check_coordinates(rows: Rows, images: ImageTable, place: np.ndarray, findin
 
 
 def _check_scores(rows: Rows, findings: Findings) -> None:
+    findings.rows(
+        "score_size",
+        rows.number[np.abs(rows.score) > FARTHEST],
+        lambda row: f"the score is beyond {FARTHEST:,.0f} (image {_image(rows, row)}); mend the pose",
+    )
     findings.rows(
         "score_negative",
         rows.number[rows.score < 0],

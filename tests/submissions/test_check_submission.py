@@ -137,6 +137,8 @@ MUTANTS: dict[str, tuple[Callable[[Rows], Rows], str, int | None, str]] = {
     "keypoint false": (put_number(4, 0, False), "keypoints_type", 4, "is false"),
     "keypoints an object": (put(4, keypoints={"x": 1}), "keypoints_type", 4, "an object"),
     "absurd coordinate": (put_number(7, 3, 1e7), "coordinate_size", 7, "(image IMAGE)"),
+    "absurd third number": (put_number(7, 2, -(2**63) - 1), "coordinate_size", 7, "(image IMAGE)"),
+    "absurd score": (put(7, score=2**70), "score_size", 7, "(image IMAGE)"),
     "score as text": (put(8, score="0.9"), "score_type", 8, "the text '0.9' (image IMAGE)"),
     "score null": (put(8, score=None), "score_type", 8, "null"),
     "score true": (put(8, score=True), "score_type", 8, "true"),
@@ -284,6 +286,8 @@ def test_limits_are_where_they_are_said_to_be(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_bytes(text(made))
     assert check_submission(path, table) == []
+    path.write_bytes(text([*made, dict(others[20], image_id=image)]))
+    assert [(p.code, p.row) for p in check_submission(path, table)] == [("too_many_poses", len(made))]
     line = dict(made[3], keypoints=[7, 1, 1, 7, 2, 1] + [7, 3, 1] * 15)
     path.write_bytes(text([*made[:3], line, *made[4:]]))
     assert check_submission(path, table) == []
