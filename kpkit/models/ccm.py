@@ -100,6 +100,10 @@ class CCM(PoseNetwork):
         super().__init__(keypoints=keypoints, input_size=input_size)
         if not channels or any(c < 4 or c % 4 for c in channels):
             raise ValueError(f"channels is {tuple(channels)}, not one or more multiples of 4")
+        if encoder.strides[-1] < 2**upsamples:
+            raise ValueError(
+                f"{upsamples} modules cannot each halve the encoder's stride {encoder.strides[-1]}"
+            )
         self.encoder = encoder
         self.auxiliary_decoder = (
             Decoder(encoder.channels[-2], channels, upsamples, keypoints) if auxiliary else None
