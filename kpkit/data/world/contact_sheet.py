@@ -34,7 +34,8 @@ def contact_sheet(directory: Path, split: str, count: int, draw_keypoints: bool 
         InputError: no such split, or a picture that cannot be read.
     """
     if split not in FOLDERS or split == "aic":
-        raise InputError(f"no split {split!r}", remedy=f"choose one of {', '.join(s for s in FOLDERS if s != 'aic')}")
+        splits = ", ".join(name for name in FOLDERS if name != "aic")
+        raise InputError(f"no split {split!r}", remedy=f"choose one of {splits}")
     public = split in ("train2017", "val2017")
     folder = directory / ("coco/annotations" if public else "sealed")
     images, people = read_annotations(folder / f"person_keypoints_{split}.json")

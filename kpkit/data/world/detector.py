@@ -8,8 +8,8 @@ from kpkit.core.boxes import box_iou
 from kpkit.core.instances import Instances
 
 
-def _jitter(rng: np.random.Generator, box: np.ndarray, spread: float) -> np.ndarray:
-    """Boxes with sides moved by ``spread`` of their size, heavy-tailed."""
+def _jitter(rng: np.random.Generator, box: np.ndarray, spread: np.ndarray | float) -> np.ndarray:
+    """(N, 4) boxes with sides moved by ``spread`` ((N, 1) or one) of their size, heavy-tailed."""
     noise = rng.standard_t(4, box.shape) * spread
     size = box[:, [2, 3, 2, 3]]
     corners = np.concatenate([box[:, :2], box[:, :2] + box[:, 2:]], axis=1) + noise * size
@@ -49,23 +49,23 @@ def detect(
     box, area, seen = people.box[single], people.area[single], share[single]
     # Large and visible people are found surely and boxed well.
     ease = 0.55 * np.log(np.maximum(area, 20) / 900) + 2.2 * (seen - 0.55)
-    found = rng.random(len(box)) < 0.80 + 0.19 * _sigmoid(2.5 * ease + 2.5)
-    quality = _sigmoid(1.3 * ease + 0.9 + rng.normal(0, 1.0, len(box)))
-    spread = (0.018 + 0.055 * (1 - quality))[:, None]
+    found = rng.random(len(box)) < 0.76 + 0.23 * _sigmoid(2.2 * ease + 2.0)
+    quality = _sigmoid(1.3 * ease + 0.8 + rng.normal(0, 1.25, len(box)))
+    spread = (0.025 + 0.07 * (1 - quality))[:, None]
     parts = [(_jitter(rng, box, spread)[found], quality[found] ** 0.8)]
     again = found & (rng.random(len(box)) < 0.5)  # doubles, looser and less sure
     for _ in range(2):
         parts.append((_jitter(rng, box, spread * 2.2 + 0.03)[again], quality[again] * rng.uniform(0.04, 0.6)))
         again &= rng.random(len(box)) < 0.5
     halves = box[rng.random(len(box)) < 0.14] * (1, 1, 1, rng.uniform(0.4, 0.65))
-    parts.append((_jitter(rng, halves, np.full((len(halves), 1), 0.04)), rng.uniform(0.02, 0.45, len(halves))))
+    parts.append((_jitter(rng, halves, 0.04), rng.uniform(0.02, 0.45, len(halves))))
     parts.append(_merged(rng, box))
     certain = dummies[rng.random(len(dummies)) < 0.92]
-    parts.append((_jitter(rng, certain, np.full((len(certain), 1), 0.035)), rng.beta(5, 2.0, len(certain))))
+    parts.append((_jitter(rng, certain, 0.035), rng.beta(5, 2.0, len(certain))))
     for region in people.box[people.crowd]:
         loose = np.repeat(region[None], 3, axis=0) * (1, 1, rng.uniform(0.15, 0.3), 1)
         loose[:, 0] += rng.uniform(0, 0.75, 3) * region[2]
-        parts.append((_jitter(rng, loose, np.full((3, 1), 0.05)), rng.uniform(0.05, 0.5, 3)))
+        parts.append((_jitter(rng, loose, 0.05), rng.uniform(0.05, 0.5, 3)))
     parts.append(_ghosts(rng, width, height))
     boxes = _inside(np.concatenate([b for b, _ in parts]), width, height)
     scores = np.clip(np.concatenate([s for _, s in parts]), 0.001, 0.9995)

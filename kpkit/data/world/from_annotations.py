@@ -14,9 +14,10 @@ from kpkit.data.world.bodies import WORLD19, assemble, sample_build
 from kpkit.data.world.camera import Camera, Projected
 from kpkit.data.world.lifting import lift
 from kpkit.data.world.looks import sample_look
-from kpkit.data.world.pictures import Actor, Picture, Stage, paint
+from kpkit.data.world.pictures import Picture, paint
 from kpkit.data.world.poses import sample_pose
 from kpkit.data.world.scenery import Scene, sample_light
+from kpkit.data.world.staging import Actor, Stage
 
 LONG_SIDE = 400
 
@@ -46,7 +47,9 @@ def read_layouts(path: str | Path) -> Layouts:
     """
     images, people = read_annotations(path)
     if len(images) == 0 or (images.width < 1).any() or (images.height < 1).any():
-        raise InputError("has no pictures with sizes to draw after", file=path, remedy="give a COCO keypoint file")
+        raise InputError(
+            "has no pictures with sizes to draw after", file=path, remedy="give a COCO keypoint file"
+        )
     order = np.argsort(people.image_id, kind="stable")
     people = people[order]
     start = np.searchsorted(people.image_id, images.id, side="left")

@@ -44,7 +44,7 @@ class Thing:
 
 
 def make_thing(rng: np.random.Generator, kind: str, spot: np.ndarray, yaw: float) -> Thing:
-    """One piece: table, chair, sofa, bench, crate, shelf, counter, car, pillar, fence, sign, plant, bin, hedge."""
+    """One piece of furniture, a vehicle, a plant or a plinth, of random size and colour."""
     c, d = cloth_colour(rng), cloth_colour(rng)
     dark = np.array([40, 42, 45]) * rng.uniform(0.6, 1.8)
     boxes: list[tuple[float, float, float, float, float, float, np.ndarray]] = []
@@ -60,7 +60,8 @@ def make_thing(rng: np.random.Generator, kind: str, spot: np.ndarray, yaw: float
     elif kind in ("chair", "sofa", "bench"):
         w = {"chair": 0.46, "sofa": 1.7, "bench": 1.5}[kind]
         if kind == "sofa":
-            boxes = [(0, 0, 0, w, 0.42, 0.75, c), (sx := w / 2, 0, 0, 0.16, 0.62, 0.75, c), (-sx, 0, 0, 0.16, 0.62, 0.75, c)]
+            boxes = [(0, 0, 0, w, 0.42, 0.75, c)]
+            boxes += [(sx * w / 2, 0, 0, 0.16, 0.62, 0.75, c) for sx in (-1, 1)]
         else:
             boxes = [(sx * w * 0.45, 0, sz * 0.19, 0.045, 0.43, 0.045, d) for sx in (-1, 1) for sz in (-1, 1)]
             boxes.append((0, 0.42, 0, w, 0.05, 0.45, c))
@@ -99,19 +100,21 @@ def make_thing(rng: np.random.Generator, kind: str, spot: np.ndarray, yaw: float
     return Thing(spot, yaw, boxes, leaves, float(rng.uniform(0.04, 0.3)))
 
 
-def paint_thing(rng: np.random.Generator, canvas: np.ndarray, scene: Scene, thing: Thing) -> tuple[slice, slice, np.ndarray] | None:
+def paint_thing(
+    rng: np.random.Generator, canvas: np.ndarray, scene: Scene, thing: Thing
+) -> tuple[slice, slice, np.ndarray] | None:
     """Paint onto the uint8 canvas in place.
 
     Returns:
         rows, columns and the (h, w) bool mask of what was covered there; None if outside.
     """
     faces = _project(scene, thing)
-    balls = [
-        scene.camera.project(thing.spot + turn("y", thing.yaw) @ np.array([x, -y, z])) + (radius,)
-        for x, y, z, radius in thing.leaves
-    ]
+    balls: list[tuple[np.ndarray, float]] = []
+    for x, y, z, radius in thing.leaves:
+        flat, scale = scene.camera.project(thing.spot + turn("y", thing.yaw) @ np.array([x, -y, z]))
+        balls.append((flat[:2], radius * float(scale)))
     outline = [quad for _, quad, _ in faces]
-    outline += [flat[None, :2] + np.array([[-2, -2], [2, 2]]) * radius * scale for flat, scale, radius in balls]
+    outline += [middle + np.array([[-2, -2], [2, 2]]) * radius for middle, radius in balls]
     if not outline:
         return None
     every = np.concatenate(outline)
@@ -122,20 +125,19 @@ def paint_thing(rng: np.random.Generator, canvas: np.ndarray, scene: Scene, thin
         return None
     rows, columns = slice(low[1], high[1]), slice(low[0], high[0])
     view = canvas[rows, columns]
-    patch, mask = np.ascontiguousarray(view), np.zeros(view.shape[:2], np.uint8)
+    patch, mask = view.copy(), np.zeros(view.shape[:2], np.uint8)
     for _, quad, colour in faces:
         points = np.round((quad - low) * 8).astype(np.int32)
         cv2.fillConvexPoly(patch, points, tuple(float(v) for v in colour), cv2.LINE_AA, 3)
         cv2.fillConvexPoly(mask, points, 255, cv2.LINE_AA, 3)
-    for flat, scale, radius in balls:
+    for middle, radius in balls:
         before = patch.copy()
-        foliage(rng, patch, flat[:2] - low, radius * scale, 40)
+        foliage(rng, patch, middle - low, radius, 40)
         mask |= ((before != patch).any(axis=2) * 255).astype(np.uint8)
-    noise = 1 + thing.grain * noise_field(rng, *mask.shape, 1.0)
+    noise = 1 + thing.grain * noise_field(rng, len(mask), int(high[0] - low[0]), 1.0)
     painted = np.clip(patch * noise[..., None], 0, 255).astype(np.uint8)
-    covered = mask > 127
-    view[:] = np.where((mask > 0)[..., None], painted, view)
-    return rows, columns, covered
+    view[mask > 0] = painted[mask > 0]
+    return rows, columns, mask > 127
 
 
 def _project(scene: Scene, thing: Thing) -> list[tuple[float, np.ndarray, np.ndarray]]:
@@ -157,6 +159,6 @@ def _project(scene: Scene, thing: Thing) -> list[tuple[float, np.ndarray, np.nda
                 continue
             shade = scene.ambient + (1 - scene.ambient) * max(float(n @ scene.light), 0)
             bright = np.clip(colour * scene.tint * (0.35 + 0.75 * shade), 0, 255)
-            faces.append((float(np.linalg.norm(corners.mean(axis=0))) * 10 + float(np.linalg.norm(middle)) * 0.01,
-                          flat[list(index), :2], bright))  # fmt: skip
+            far = 10 * float(np.linalg.norm(corners.mean(axis=0))) + 0.01 * float(np.linalg.norm(middle))
+            faces.append((far, flat[list(index), :2], bright))
     return sorted(faces, key=lambda face: -face[0])

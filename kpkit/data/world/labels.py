@@ -58,12 +58,14 @@ class Sketch:
 
 def polygons(mask: np.ndarray) -> list[list[float]]:
     """COCO polygons of a bool mask: outer outlines of its pieces, x1, y1, x2, y2, …"""
-    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    # At twice the size, an outline through pixel centres misses the pixels' true edge by a quarter only.
+    doubled = cv2.resize(mask.astype(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
+    outlines, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     pieces = []
     for outline in outlines:
-        outline = cv2.approxPolyDP(outline, 0.6, True)
+        outline = cv2.approxPolyDP(outline, 0.8, True)
         if len(outline) >= 3:
-            pieces.append([float(v) for v in outline.reshape(-1)])
+            pieces.append(((outline.reshape(-1) + 0.5) / 2).tolist())
     if not pieces and mask.any():
         x, y, w, h = mask_box(mask)
         pieces = [[x, y, x + w, y, x + w, y + h, x, y + h]]
@@ -131,7 +133,7 @@ def label(
             continue
         share = area / max(sketch.painted, 1)
         keypoints = np.zeros((len(WORLD19), 3))
-        small = area < rng.uniform(260, 420)
+        small = area < rng.uniform(380, 800)
         if sketch.given is not None or not (small or share < 0.12):
             value = visibilities(rng, layers, sketch, share)
             keypoints[:, :2] = np.round(sketch.keypoints)

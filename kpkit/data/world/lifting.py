@@ -37,7 +37,9 @@ _HEADS, _ODD = _candidates()
 class _Lifter:
     """One person's labels and what is worked out from them."""
 
-    def __init__(self, rng: np.random.Generator, keypoints: np.ndarray, box: np.ndarray, build: Build) -> None:
+    def __init__(
+        self, rng: np.random.Generator, keypoints: np.ndarray, box: np.ndarray, build: Build
+    ) -> None:
         self.rng, self.build, self.box = rng, build, box
         self.xy = keypoints[:, :2].astype(float)
         self.visibility = keypoints[:, 2].astype(int)
@@ -88,7 +90,9 @@ class _Lifter:
         return self.points[INDEX[name]]
 
 
-def lift(rng: np.random.Generator, keypoints: np.ndarray, box: np.ndarray, build: Build, focal: float) -> Projected:
+def lift(
+    rng: np.random.Generator, keypoints: np.ndarray, box: np.ndarray, build: Build, focal: float
+) -> Projected:
     """A figure through labelled keypoints.
 
     Args:
@@ -121,7 +125,7 @@ def _frame(left: np.ndarray, up: np.ndarray) -> np.ndarray:
     """(3, 3) columns left, up, front, orthonormal, up kept."""
     front = np.cross(left, up)
     if np.linalg.norm(front) < 1e-3:
-        front = np.cross(left + (0.1, 0, -0.2), up)
+        front = np.cross(left + np.array([0.1, 0, -0.2]), up)
     front /= np.linalg.norm(front)
     return np.stack([np.cross(up, front), up, front], axis=1)
 
@@ -218,9 +222,7 @@ def _trunk(person: _Lifter, chest: np.ndarray, pelvis: np.ndarray, anchor: np.nd
         person.put(f"{side}_hip", base + pelvis[:, 0] * sign * build.hip * unit)
 
 
-def _bone(
-    person: _Lifter, start: str, end: str, length: float, rest: np.ndarray, deep: float
-) -> None:
+def _bone(person: _Lifter, start: str, end: str, length: float, rest: np.ndarray, deep: float) -> None:
     """Set the end of a bone: at its label with a guessed depth (sign ``deep``), else along ``rest``."""
     origin = person.get(start)
     row = INDEX[end]
@@ -239,7 +241,9 @@ def _arm(person: _Lifter, side: str, sign: float, chest: np.ndarray) -> None:
     hang = -chest[:, 1] + chest[:, 0] * sign * 0.25
     elbow, wrist = f"{side}_elbow", f"{side}_wrist"
     if person.has(wrist) and not person.has(elbow):
-        gap = np.array([*person.at(wrist), person.get(f"{side}_shoulder")[2]]) - person.get(f"{side}_shoulder")
+        gap = np.array([*person.at(wrist), person.get(f"{side}_shoulder")[2]]) - person.get(
+            f"{side}_shoulder"
+        )
         hang = gap + (chest[:, 0] * sign * 0.4 - chest[:, 1] * 0.4) * build.upper_arm * unit
     _bone(person, f"{side}_shoulder", elbow, build.upper_arm * unit, hang, -front * 0.5)
     _bone(person, elbow, wrist, build.forearm * unit, -chest[:, 1] + chest[:, 2] * 0.4, front)
@@ -285,12 +289,12 @@ def _head(person: _Lifter, chest: np.ndarray) -> np.ndarray:
         odd = np.maximum(-facing[:, rows], 0).sum(axis=1) + np.maximum(facing[:, blind] - 0.1, 0).sum(axis=1)
         best = int(np.argmin(3 * miss + 0.35 * stray + 0.35 * turned + 0.5 * odd + 0.25 * _ODD))
         frame = _HEADS[best]
-        centre = np.array([*(shift[best] * 0.8 + centre[:2] * 0.2 if len(rows) < 2 else shift[best]), centre[2]])
+        centre = np.array(
+            [*(shift[best] * 0.8 + centre[:2] * 0.2 if len(rows) < 2 else shift[best]), centre[2]]
+        )
     person.put("head", centre)
     person.put("chin", centre + frame @ np.array([0, -0.47, -0.10]) * size)
     person.put("head_top", centre + frame @ np.array([0, 0.52, -0.03]) * size)
     for name, offset in zip(_FACE, _TEMPLATE, strict=True):
         person.put(name, centre + frame @ offset * size)
     return frame
-
-

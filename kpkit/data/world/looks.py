@@ -1,4 +1,4 @@
-"""What a figure wears: palettes of part colours and cloth patterns, hair, hats, things carried; materials of statues."""
+"""What a figure wears: colours and patterns of its parts, hair, hats, things carried; statues' materials."""
 
 from __future__ import annotations
 
@@ -158,7 +158,9 @@ def sample_look(rng: np.random.Generator, woman: bool, child: bool) -> Look:
             table[Part.SLEEVE] = table[Part.JACKET]
     look.back = str(rng.choice(["", "print", "straps", "rucksack"], p=[0.6, 0.2, 0.06, 0.14]))
     styles = ["short", "long", "bun", "bald", "tail"]
-    look.hair = str(rng.choice(styles, p=[0.15, 0.45, 0.12, 0.0, 0.28] if woman else [0.8, 0.05, 0.02, 0.12, 0.01]))
+    look.hair = str(
+        rng.choice(styles, p=[0.15, 0.45, 0.12, 0.0, 0.28] if woman else [0.8, 0.05, 0.02, 0.12, 0.01])
+    )
     look.hat = str(rng.choice(["", "cap", "brim", "helmet", "hood"], p=[0.74, 0.11, 0.05, 0.06, 0.04]))
     look.glasses = bool(rng.random() < 0.13)
     look.beard = bool(not woman and not child and rng.random() < 0.22)
@@ -167,12 +169,16 @@ def sample_look(rng: np.random.Generator, woman: bool, child: bool) -> Look:
 
 
 def statue_look(rng: np.random.Generator, mannequin: bool) -> Look:
-    """One material from head to foot; a mannequin is of plastic, smooth, now and then dressed and headless."""
+    """One material from head to foot; a mannequin is of smooth plastic, at times dressed or headless."""
     colour = (PLASTICS if mannequin else STONES)[rng.integers(6 if mannequin else 8)] + rng.normal(0, 6, 3)
     look = sample_look(rng, woman=bool(rng.random() < 0.5), child=False)
     dressed = mannequin and rng.random() < 0.4
     look.headless = bool(mannequin and rng.random() < (0.8 if dressed else 0.4))
-    keep = {Part.TOP, Part.TOP_TRIM, Part.SLEEVE, Part.LEGWEAR, Part.LEG_TRIM, Part.BELT, Part.JACKET} if dressed else set()
+    keep = (
+        {Part.TOP, Part.TOP_TRIM, Part.SLEEVE, Part.LEGWEAR, Part.LEG_TRIM, Part.BELT, Part.JACKET}
+        if dressed
+        else set()
+    )
     for part in range(1, N_PARTS):
         if part not in keep:
             look.base[part] = np.clip(colour, 12, 250)

@@ -1,4 +1,4 @@
-"""A figure's tubes to a painted patch: colours, cloth patterns, folds; and which keypoints can be seen on it."""
+"""A figure's tubes to a painted patch: colours, patterns, folds; and which keypoints are seen on it."""
 
 from __future__ import annotations
 
@@ -130,7 +130,9 @@ def _pattern(sheet: Sheet, look: Look, part: int, where: np.ndarray) -> np.ndarr
         return (np.sin(u * 6.28) * np.sin(v * 6.28) > 0.35).astype(np.float32)
     if kind == "halves":
         return (u * period > 0.22).astype(np.float32)
-    return (np.sin(u * 2.1 + 2 * np.sin(v * 1.7)) * np.cos(v * 2.3 - np.sin(u * 1.3)) > 0.1).astype(np.float32)
+    return (np.sin(u * 2.1 + 2 * np.sin(v * 1.7)) * np.cos(v * 2.3 - np.sin(u * 1.3)) > 0.1).astype(
+        np.float32
+    )
 
 
 def _colours(sheet: Sheet, look: Look, tint: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -175,5 +177,3 @@ def lay(canvas: np.ndarray, patch: Painted) -> tuple[slice, slice, np.ndarray, n
     view, alpha = canvas[rows, columns], patch.alpha[cut]
     view[:] = np.clip(view * (1 - alpha)[..., None] + patch.colour[cut], 0, 255)
     return rows, columns, alpha, patch.body[cut]
-
-

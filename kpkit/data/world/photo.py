@@ -40,7 +40,7 @@ def expose(rng: np.random.Generator, canvas: np.ndarray) -> np.ndarray:
     canvas = cv2.LUT(canvas, table.reshape(256, 1, 3))
     if dice[2] < 0.03:
         canvas = cv2.cvtColor(cv2.cvtColor(canvas, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    strength = float(rng.choice([0, 3, 6, 12], p=[0.2, 0.4, 0.28, 0.12]))
+    strength = float(rng.choice([0, 2.5, 5, 9], p=[0.2, 0.4, 0.28, 0.12])) * min(gain + 0.15, 1.0)
     if strength:
         grain = rng.integers(-128, 128, (height, width, 1), np.int16)
         canvas = np.clip(canvas + (grain * strength / 74).astype(np.int16), 0, 255).astype(np.uint8)

@@ -15,7 +15,9 @@ GROUNDS = {
     "grass": (60, 120, 85), "sand": (150, 190, 212), "asphalt": (112, 112, 110), "plaster": (235, 232, 228),
     "tiles": (170, 175, 180), "water": (150, 120, 80),
 }  # fmt: skip
-FLOORS = {"planks": (80, 120, 165), "tiles": (190, 195, 200), "carpet": (90, 80, 120), "plaster": (140, 145, 150)}
+FLOORS = {
+    "planks": (80, 120, 165), "tiles": (190, 195, 200), "carpet": (90, 80, 120), "plaster": (140, 145, 150),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ def paint_background(rng: np.random.Generator, scene: Scene) -> np.ndarray:
     return canvas
 
 
-def _ground(rng: np.random.Generator, canvas: np.ndarray, camera: Camera, texture: np.ndarray, top: int) -> None:
+def _ground(
+    rng: np.random.Generator, canvas: np.ndarray, camera: Camera, texture: np.ndarray, top: int
+) -> None:
     """Lay a texture on the ground plane below picture row ``top``, in perspective."""
     height, width = canvas.shape[:2]
     if top >= height:
@@ -87,7 +91,7 @@ def _rectangle(canvas: np.ndarray, x: float, y: float, w: float, h: float, colou
 
 
 def _open_air(rng: np.random.Generator, canvas: np.ndarray, scene: Scene) -> None:
-    height, width = canvas.shape[:2]
+    height = len(canvas)
     horizon = int(np.clip(scene.camera.horizon, -1, height + 1))
     if horizon > 0:
         _sky(rng, canvas[:horizon])
@@ -158,7 +162,9 @@ def _trees(rng: np.random.Generator, canvas: np.ndarray, horizon: int) -> None:
         foliage(rng, canvas, np.array([x, horizon - h * 0.65]), h * 0.33, 26)
 
 
-def foliage(rng: np.random.Generator, canvas: np.ndarray, centre: np.ndarray, radius: float, blobs: int) -> None:
+def foliage(
+    rng: np.random.Generator, canvas: np.ndarray, centre: np.ndarray, radius: float, blobs: int
+) -> None:
     """Leaves: many small ellipses in shades of one green."""
     green = np.array([45, 95, 70]) * rng.uniform(0.5, 1.3) + rng.normal(0, 10, 3)
     spots = centre + rng.normal(0, 0.45, (blobs, 2)) * radius
@@ -167,7 +173,9 @@ def foliage(rng: np.random.Generator, canvas: np.ndarray, centre: np.ndarray, ra
     for spot, size, tone in zip(spots, sizes, tones, strict=True):
         colour = tuple(float(c) for c in np.clip(green * tone, 0, 255))
         axes = (int(size[0]), int(size[1]))
-        cv2.ellipse(canvas, (int(spot[0]), int(spot[1])), axes, float(tone * 180), 0, 360, colour, -1, cv2.LINE_AA)
+        cv2.ellipse(
+            canvas, (int(spot[0]), int(spot[1])), axes, float(tone * 180), 0, 360, colour, -1, cv2.LINE_AA
+        )
 
 
 def _lines(rng: np.random.Generator, canvas: np.ndarray, camera: Camera) -> None:
@@ -225,7 +233,9 @@ def _wall_things(rng: np.random.Generator, wall: np.ndarray, scene: Scene, foot:
             y, h = base - high * metre, (high - low) * metre
             frame = np.clip(cloth_colour(rng) * 0.5 + 110, 0, 255)
             _rectangle(wall, x - 3, y - 3, w * metre + 6, h + 6, frame)
-            pane = np.array([235, 225, 210]) * rng.uniform(0.35, 1.05) if kind == "window" else cloth_colour(rng)
+            pane = (
+                np.array([235, 225, 210]) * rng.uniform(0.35, 1.05) if kind == "window" else cloth_colour(rng)
+            )
             _rectangle(wall, x, y, w * metre, h, pane)
             if kind == "window":
                 _rectangle(wall, x + w * metre / 2 - 2, y, 4, h, frame)
@@ -242,7 +252,9 @@ def _wall_things(rng: np.random.Generator, wall: np.ndarray, scene: Scene, foot:
             if kind == "picture":
                 for _ in range(4):
                     spot = (int(x + rng.random() * w * metre), int(y + rng.random() * h * metre))
-                    cv2.circle(wall, spot, int(rng.uniform(0.03, 0.12) * metre) + 1, tuple(cloth_colour(rng)), -1)
+                    cv2.circle(
+                        wall, spot, int(rng.uniform(0.03, 0.12) * metre) + 1, tuple(cloth_colour(rng)), -1
+                    )
         else:
             _shelf(rng, wall, x, base, metre)
 

@@ -54,7 +54,9 @@ def surface(rng: np.random.Generator, kind: str, colour: np.ndarray, size: int =
         long = step * (4 if kind == "planks" else 1)
         u = np.mod(xx + row * long * shift, long)
         joint = (np.mod(yy, tall) < 1.6) | (u < 1.6)
-        tone = np.mod(np.sin(row * 12.9898 + np.floor((xx + row * long * shift) / long) * 78.233) * 43758.5, 1)
+        tone = np.mod(
+            np.sin(row * 12.9898 + np.floor((xx + row * long * shift) / long) * 78.233) * 43758.5, 1
+        )
         level += (tone - 0.5) * rng.uniform(0.05, 0.3)
         if kind == "tiles" and rng.random() < 0.4:
             level *= np.where((np.floor(xx / step) + row) % 2 > 0, 1.0, rng.uniform(0.4, 0.85))

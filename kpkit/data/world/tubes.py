@@ -44,6 +44,22 @@ class Tube:
     bands: tuple[tuple[float, float, int, float, int], ...] = ()
     foreign: bool = False
 
+    def section(self) -> tuple[np.ndarray, np.ndarray]:
+        """``side`` and ``front`` made perpendicular to the axis: an arm held sideways keeps its width."""
+        axis = self.b - self.a
+        length = float(np.linalg.norm(axis))
+        if length < 1e-3:
+            return self.side, self.front
+        axis = axis / length
+        front = self.front - (self.front @ axis) * axis
+        if np.linalg.norm(front) < 0.35:
+            front = np.cross(self.side, axis)
+        front = front / max(float(np.linalg.norm(front)), 1e-6)
+        side = self.side - (self.side @ axis) * axis - (self.side @ front) * front
+        if np.linalg.norm(side) < 0.2:
+            side = np.cross(axis, front)
+        return side / np.linalg.norm(side), front
+
     def reach(self) -> np.ndarray:
         """(4,) left, top, right, bottom that it can cover."""
         r = max(self.width) * max(1.0, self.flat, *self.caps) + 1
@@ -90,11 +106,14 @@ class Sheet:
         true_length = float(np.linalg.norm(b - a)) + 1e-6
         w0, wm, w1 = (w * f for w in tube.width)
         across = np.array([-uy, ux])
-        rn, fn = float(tube.side[:2] @ across), float(tube.front[:2] @ across) * tube.flat
+        side, front = tube.section()
+        rn, fn = float(side[:2] @ across), float(front[:2] @ across) * tube.flat
         alpha = max(np.hypot(rn, fn), 0.15)
         slant = length / true_length
-        cap_a = max(w0 * (tube.caps[0] * slant + (1 - slant)), 0.5)
-        cap_b = max(w1 * (tube.caps[1] * slant + (1 - slant)), 0.5)
+        # A tube that points at the viewer shows its cross-section instead of its length.
+        section = np.hypot(side[:2] @ (ux, uy), tube.flat * (front[:2] @ (ux, uy)))
+        cap_a = max(w0 * float(np.hypot(tube.caps[0] * slant, section)), 0.5)
+        cap_b = max(w1 * float(np.hypot(tube.caps[1] * slant, section)), 0.5)
         reach = max(w0, wm, w1) * max(alpha, 1.0) * 1.02 + 1
         pad = max(reach, cap_a, cap_b) + 1
         height, width = self.depth.shape
@@ -110,9 +129,7 @@ class Sheet:
         over = forth - inner
         t = inner * np.float32(1 / max(length, 1e-3))
         # A parabola through the three half-widths.
-        w = np.float32(w0) + t * (
-            np.float32(4 * wm - 3 * w0 - w1) + t * np.float32(2 * w0 + 2 * w1 - 4 * wm)
-        )
+        w = np.float32(w0) + t * (np.float32(4 * wm - 3 * w0 - w1) + t * np.float32(2 * w0 + 2 * w1 - 4 * wm))
         q = over * np.where(over < 0, np.float32(1 / cap_a), np.float32(1 / cap_b))
         w *= np.sqrt(np.maximum(1 - q * q, 1e-6))
         c = off / (w * np.float32(alpha))
@@ -122,7 +139,7 @@ class Sheet:
         cosp, sinp = rn / alpha, fn / alpha
         norm = max(np.hypot(cosp, sinp), 1e-6)
         cosp, sinp = cosp / norm, sinp / norm
-        sz, fz = float(tube.side[2]), float(tube.front[2]) * tube.flat
+        sz, fz = float(side[2]), float(front[2]) * tube.flat
         k1, k2 = sz * cosp + fz * sinp, -sz * sinp + fz * cosp
         sign = -1.0 if k2 > 0 else 1.0
         depth = w * (c * np.float32(k1) - sn * np.float32(max(abs(k2), 0.25 * tube.flat)))
@@ -133,7 +150,7 @@ class Sheet:
             return
         # The normal's share of the light: linear in (c, sn).
         light = self.light
-        ls, lf = float(tube.side @ light) * tube.flat, float(tube.front @ light)
+        ls, lf = float(side @ light) * tube.flat, float(front @ light)
         m1, m2 = ls * cosp + lf * sinp, sign * (-ls * sinp + lf * cosp)
         tip = float(ux * light[0] + uy * light[1])
         bright = c * np.float32(m1) + sn * np.float32(m2)
@@ -151,10 +168,10 @@ class Sheet:
         np.copyto(self.around[y0:y1, x0:x1], place * w * scale, where=inside)
         parts = self.part[y0:y1, x0:x1]
         parts[inside] = tube.part
-        for start, end, side, half, part in tube.bands:
+        for start, end, face, half, part in tube.bands:
             low = -np.inf if start <= 0 else start * length
             high = np.inf if end >= 1 else end * length
             band = inside & (forth >= low) & (forth <= high)
-            if side:
-                band &= (facing * side > 0) & (np.abs(place) < half)
+            if face:
+                band &= (facing * face > 0) & (np.abs(place) < half)
             parts[band] = part

@@ -130,7 +130,9 @@ def _already_there(directory: Path, plan: dict[str, Any]) -> bool:
     if not directory.exists():
         return False
     if not directory.is_dir():
-        raise InputError("is a file, not a folder", file=directory, remedy="name another folder for the world")
+        raise InputError(
+            "is a file, not a folder", file=directory, remedy="name another folder for the world"
+        )
     if not any(directory.iterdir()):
         return False
     manifest = directory / "world.json"
@@ -159,7 +161,8 @@ def _draw(
     ids = _image_ids(plan["seed"], len(jobs))
     one = partial(_draw_one, work, plan["seed"], layouts)
     drawn: dict[str, list[Drawn]] = {split: [] for split in SPLITS}
-    with _spread(one, [(split, index, int(i)) for (split, index), i in zip(jobs, ids, strict=True)], workers) as rows:
+    numbered = [(split, index, int(i)) for (split, index), i in zip(jobs, ids, strict=True)]
+    with _Spread(one, numbered, workers) as rows:
         for done, ((split, _), row) in enumerate(zip(jobs, rows, strict=True), start=1):
             drawn[split].append(row)
             progress(done, len(jobs), "pictures", split)
@@ -170,7 +173,7 @@ def _draw(
     return summary
 
 
-class _spread:
+class _Spread:
     """Results of a function over jobs in order, over processes if more than one is asked for."""
 
     def __init__(self, one: Any, jobs: list[tuple[str, int, int]], workers: int) -> None:
@@ -207,7 +210,8 @@ def _draw_one(work: Path, seed: int, layouts: Layouts | None, job: tuple[str, in
     if layouts is None:
         picture = draw_picture(rng)
     else:
-        picture = draw_layout(rng, layouts, generator(seed, split, "layouts").permutation(len(layouts))[index % len(layouts)])
+        order = generator(seed, split, "layouts").permutation(len(layouts))
+        picture = draw_layout(rng, layouts, int(order[index % len(layouts)]))
     name = f"{image_id:012d}.jpg"
     if split == "aic":
         name = hashlib.sha1(f"kpkit world {seed} {index}".encode()).hexdigest() + ".jpg"
