@@ -112,6 +112,8 @@ class Sheet:
         slant = length / true_length
         # A tube that points at the viewer shows its cross-section instead of its length.
         section = np.hypot(side[:2] @ (ux, uy), tube.flat * (front[:2] @ (ux, uy)))
+        if true_length < 1e-3:
+            section = 1.0  # a ball has no axis
         cap_a = max(w0 * float(np.hypot(tube.caps[0] * slant, section)), 0.5)
         cap_b = max(w1 * float(np.hypot(tube.caps[1] * slant, section)), 0.5)
         reach = max(w0, wm, w1) * max(alpha, 1.0) * 1.02 + 1
