@@ -6,6 +6,7 @@ others, its number is known, and 420,000 poses never stand in memory as Python n
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -92,28 +93,38 @@ def _decode(raw: list[msgspec.Raw], start: int, findings: Findings) -> Iterator[
     try:
         entries = orjson.loads(joined)
     except orjson.JSONDecodeError:
-        for row, piece in enumerate(raw, start):
-            try:
-                yield row, orjson.loads(memoryview(piece))
-            except orjson.JSONDecodeError as error:
-                code = "number_range" if "infinity" in str(error) else "row_not_json"
-                findings.row(code, row, f"not valid JSON ({error})")
+        yield from _decode_singly(raw, start, findings)
         return
     # A decoder keeps the last of two equal keys without a word; the colons tell that one is gone.
     if joined.count(b":") != sum(len(e) for e in entries if type(e) is dict):
         for row, (piece, entry) in enumerate(zip(raw, entries, strict=True), start):
-            if type(entry) is dict and bytes(piece).count(b":") != len(entry):
-                _name_repeated(row, bytes(piece), findings)
+            _name_repeated(row, bytes(piece), entry, findings)
     yield from enumerate(entries, start)
 
 
-def _name_repeated(row: int, piece: bytes, findings: Findings) -> None:
+def _decode_singly(raw: list[msgspec.Raw], start: int, findings: Findings) -> Iterator[tuple[int, Any]]:
+    for row, piece in enumerate(raw, start):
+        try:
+            entry = orjson.loads(memoryview(piece))
+        except orjson.JSONDecodeError as error:
+            code = "number_range" if "infinity" in str(error) else "row_not_json"
+            findings.row(code, row, f"not valid JSON ({error})")
+        else:
+            _name_repeated(row, bytes(piece), entry, findings)
+            yield row, entry
+
+
+def _name_repeated(row: int, piece: bytes, entry: Any, findings: Findings) -> None:
+    if type(entry) is not dict or piece.count(b":") == len(entry):
+        return
+
     def look(pairs: list[tuple[str, Any]]) -> None:
         keys = [key for key, _ in pairs]
         for key in sorted({key for key in keys if keys.count(key) > 1}):
             findings.row("repeated_key", row, f"the key {key!r} occurs twice")
 
-    json.loads(piece, object_pairs_hook=look)
+    with contextlib.suppress(RecursionError):  # so deep a value is a fault of its own, named with the row
+        json.loads(piece, object_pairs_hook=look)
 
 
 def _plain(entry: Any) -> bool:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from good_submissions import NAME, pictures, rows, text
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
@@ -24,6 +23,8 @@ from kpkit.core.errors import InputError
 from kpkit.core.instances import ImageTable
 from kpkit.submissions.problems import NAMED_ROWS, Findings, Problem
 from kpkit.submissions.validate import check_submission
+
+from .good_submissions import NAME, pictures, rows, text
 
 Rows = list[Any]
 
@@ -270,7 +271,7 @@ def test_rows_keep_their_numbers_in_a_long_file(tmp_path: Path) -> None:
     (tmp_path / "r.json").write_bytes(data)
     found = check_submission(tmp_path / "r.json", table)
     assert [(p.code, p.row) for p in found] == [
-        ("score_type", 4500), ("image_id_foreign", 4600), ("number_range", 4700),
+        ("score_type", 4500), ("image_id_foreign", 4600), ("number_range", 4700), ("repeated_key", 4800),
     ]  # fmt: skip
     (tmp_path / "r.json").write_bytes(first(text(rows(9, table)), b'"score"', b'"score": 2, "score"', 4800))
     assert [(p.code, p.row) for p in check_submission(tmp_path / "r.json", table)] == [("repeated_key", 4800)]
@@ -307,6 +308,16 @@ def test_a_repeated_pose_is_told_once(score: float | None, code: str, tmp_path: 
     table = pictures(12)
     (tmp_path / "r.json").write_bytes(text(copied(score)(rows(12, table))))
     assert [(p.code, p.row) for p in check_submission(tmp_path / "r.json", table)] == [(code, 9)]
+
+
+def test_a_deep_value_is_a_fault_of_its_row(tmp_path: Path) -> None:
+    table = pictures(13)
+    deep = b'{"a": ' * 900 + b"1" + b"}" * 900
+    (tmp_path / "r.json").write_bytes(
+        first(text(rows(13, table)), b'"score": 0', b'"score": %s, "x": 0' % deep, 2)
+    )
+    found = check_submission(tmp_path / "r.json", table)
+    assert {(p.code, p.row) for p in found} == {("score_type", 2), ("extra_key", 2)}
 
 
 def test_a_fault_in_every_row_is_counted_not_listed(tmp_path: Path) -> None:

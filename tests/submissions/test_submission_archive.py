@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from good_submissions import NAME, pack, pictures, rows, text
 
 from kpkit.submissions import archive
 from kpkit.submissions.profiles import ServerProfile
 from kpkit.submissions.validate import check_submission
+
+from .good_submissions import NAME, pack, pictures, rows, text
 
 TABLE = pictures(11)
 GOOD = text(rows(11, TABLE))

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from good_submissions import NAME, instances, pictures
 from pycocotools.coco import COCO
 
 from kpkit.core.errors import InputError
@@ -20,6 +19,8 @@ from kpkit.core.skeletons import AIC14
 from kpkit.submissions.profiles import PROFILES, profile_named
 from kpkit.submissions.validate import check_submission
 from kpkit.submissions.write import SubmissionFiles, write_submission
+
+from .good_submissions import NAME, instances, pictures
 
 TABLE = pictures(21)
 POSES = instances(21, TABLE)
