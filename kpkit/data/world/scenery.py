@@ -92,7 +92,7 @@ def _rectangle(canvas: np.ndarray, x: float, y: float, w: float, h: float, colou
 
 def _open_air(rng: np.random.Generator, canvas: np.ndarray, scene: Scene) -> None:
     height = len(canvas)
-    horizon = int(np.clip(scene.camera.horizon, -1, height + 1))
+    horizon = int(np.clip(scene.camera.horizon, -1, height))
     if horizon > 0:
         _sky(rng, canvas[:horizon])
         if rng.random() < 0.35:
