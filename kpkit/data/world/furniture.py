@@ -132,7 +132,7 @@ def paint_thing(
         cv2.fillConvexPoly(mask, points, 255, cv2.LINE_AA, 3)
     for middle, radius in balls:
         before = patch.copy()
-        foliage(rng, patch, middle - low, radius, 40)
+        foliage(rng, patch, middle - low, radius, 60)
         mask |= ((before != patch).any(axis=2) * 255).astype(np.uint8)
     noise = 1 + thing.grain * noise_field(rng, len(mask), int(high[0] - low[0]), 1.0)
     painted = np.clip(patch * noise[..., None], 0, 255).astype(np.uint8)

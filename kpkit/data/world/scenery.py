@@ -76,7 +76,7 @@ def _ground(
     # Texture coordinates repeat by reflection.
     matrix = cv2.getPerspectiveTransform(plane.astype(np.float32), flat[:, :2].astype(np.float32))
     ground = cv2.warpPerspective(texture, matrix, (width, height), flags=cv2.INTER_LINEAR,
-                                 borderMode=cv2.BORDER_WRAP)  # fmt: skip
+                                 borderMode=cv2.BORDER_REFLECT_101)  # fmt: skip
     canvas[top:] = ground[top:]
     # Far ground runs together into its mean colour.
     band = min(max(int(0.16 * height), 8), height - top)
@@ -159,7 +159,7 @@ def _trees(rng: np.random.Generator, canvas: np.ndarray, horizon: int) -> None:
         x, h = rng.uniform(-20, width + 20), rng.uniform(0.3, 1.1) * max(horizon, 60)
         trunk = np.array([45, 60, 80]) * rng.uniform(0.5, 1.3)
         _rectangle(canvas, x - h * 0.03, horizon - h * 0.6, h * 0.06, h * 0.62, trunk)
-        foliage(rng, canvas, np.array([x, horizon - h * 0.65]), h * 0.33, 26)
+        foliage(rng, canvas, np.array([x, horizon - h * 0.65]), h * 0.33, 45)
 
 
 def foliage(
@@ -167,9 +167,10 @@ def foliage(
 ) -> None:
     """Leaves: many small ellipses in shades of one green."""
     green = np.array([45, 95, 70]) * rng.uniform(0.5, 1.3) + rng.normal(0, 10, 3)
-    spots = centre + rng.normal(0, 0.45, (blobs, 2)) * radius
-    sizes = rng.uniform(0.12, 0.42, (blobs, 2)) * radius + 1
-    tones = rng.uniform(0.6, 1.35, blobs)
+    leaf = np.linspace(0.55, 0.1, blobs)[:, None]  # large dark masses first, small leaves on top of them
+    spots = centre + rng.normal(0, 0.42, (blobs, 2)) * radius * (1.25 - leaf)
+    sizes = leaf * rng.uniform(0.5, 1.0, (blobs, 2)) * radius + 1
+    tones = np.linspace(0.6, 1.1, blobs) * rng.uniform(0.75, 1.3, blobs)
     for spot, size, tone in zip(spots, sizes, tones, strict=True):
         colour = tuple(float(c) for c in np.clip(green * tone, 0, 255))
         axes = (int(size[0]), int(size[1]))

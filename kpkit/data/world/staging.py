@@ -117,6 +117,19 @@ def _spot(rng: np.random.Generator, stage: Stage, main: float) -> np.ndarray:
     return camera.spot(float(x), max(distance, 1.1))
 
 
+def _free_spot(rng: np.random.Generator, stage: Stage, main: float) -> np.ndarray:
+    """A ground point for a statue, mostly beside the people: the best of a few by its distance from them."""
+    camera = stage.scene.camera
+    others = [actor.figure.body["pelvis"][0] for actor in stage.actors]
+    spots = [_spot(rng, stage, main) for _ in range(1 if rng.random() < 0.3 else 4)]
+    columns = [float(camera.project(spot)[0][0]) for spot in spots]
+    clear = [
+        min((abs(column - other) for other in others), default=0.0) if 0 < column < camera.width else -1.0
+        for column in columns
+    ]
+    return spots[int(np.argmax(clear))]
+
+
 def _people(rng: np.random.Generator, stage: Stage, count: int, main: float) -> None:
     team = sample_look(rng, False, False) if rng.random() < 0.12 else None
     for _ in range(count):
@@ -168,7 +181,7 @@ def _statues(rng: np.random.Generator, stage: Stage, main: float) -> None:
         mannequin = bool(rng.random() < 0.5)
         family = str(rng.choice(["stand", "stand", "raise", "dance", "sit", "walk"]))
         pose = sample_pose(rng, "stand" if mannequin and rng.random() < 0.8 else family)
-        spot, yaw = _spot(rng, stage, main), _yaw(rng)
+        spot, yaw = _free_spot(rng, stage, main), _yaw(rng)
         look = statue_look(rng, mannequin)
         body = assemble(build, pose)
         if not mannequin and rng.random() < 0.85:
@@ -201,7 +214,7 @@ def _props(rng: np.random.Generator, stage: Stage, main: float) -> None:
     share = INSIDE if scene.indoor else OUTSIDE
     for _ in range(int(rng.integers(0, 6))):
         kind = str(rng.choice(CLUTTER, p=share / share.sum()))
-        distance = main * float(np.exp(rng.normal(0.35, 0.35)))
+        distance = main * max(float(np.exp(rng.normal(0.35, 0.35))), 0.85)
         if scene.indoor:
             distance = min(distance, scene.wall - 0.2)
         x = rng.uniform(0, 1) * camera.width
