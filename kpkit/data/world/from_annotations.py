@@ -17,7 +17,7 @@ from kpkit.data.world.looks import sample_look
 from kpkit.data.world.pictures import Picture, paint
 from kpkit.data.world.poses import sample_pose
 from kpkit.data.world.scenery import Scene, sample_light
-from kpkit.data.world.staging import Actor, Stage
+from kpkit.data.world.staging import Actor, Stage, furnish_behind
 
 LONG_SIDE = 400
 
@@ -77,10 +77,12 @@ def draw_layout(rng: np.random.Generator, layouts: Layouts, row: int) -> Picture
     camera = Camera(width, height, focal, stand, horizon)
     light, ambient, tint = sample_light(rng)
     far = focal / max(unit, 8)
-    scene = Scene(camera, bool(rng.random() < 0.42), light, ambient, tint, 1.15 * far + rng.uniform(0.5, 4))
+    indoor = far < 9 and bool(rng.random() < 0.5)
+    scene = Scene(camera, indoor, light, ambient, tint, 1.15 * far + rng.uniform(0.5, 4))
     stage = Stage(scene)
     for index in range(len(people)):
         stage.actors += _actors(rng, camera, people[index : index + 1])
+    furnish_behind(rng, stage, far)
     return paint(rng, stage)
 
 

@@ -174,26 +174,27 @@ def _seat(rng: np.random.Generator, stage: Stage, pelvis: float, yaw: float, spo
 
 def _statues(rng: np.random.Generator, stage: Stage, main: float) -> None:
     """Statues and mannequins: human in shape, annotated as nothing."""
-    if rng.random() > 0.36:
-        return
-    for _ in range(int(rng.choice([1, 2, 3], p=[0.7, 0.2, 0.1]))):
-        build = sample_build(rng)
-        mannequin = bool(rng.random() < 0.5)
-        family = str(rng.choice(["stand", "stand", "raise", "dance", "sit", "walk"]))
-        pose = sample_pose(rng, "stand" if mannequin and rng.random() < 0.8 else family)
-        spot, yaw = _free_spot(rng, stage, main), _yaw(rng)
-        look = statue_look(rng, mannequin)
-        body = assemble(build, pose)
-        if not mannequin and rng.random() < 0.85:
-            plinth = make_thing(rng, "plinth", spot, -yaw)
-            stage.things.append(plinth)
-            spot = spot - np.array([0, plinth.boxes[-1][1] + plinth.boxes[-1][4], 0])
-        elif mannequin:
-            stand = make_thing(rng, "plinth", spot, -yaw)
-            metal = look.base[1] * 0.6
-            stand.boxes = [(0, 0, 0, 0.45, 0.03, 0.4, metal), (0, 0, -0.12, 0.03, 0.9, 0.03, metal)]
-            stage.things.append(stand)
-        stage.actors.append(Actor(stage.scene.camera.place(body, yaw, spot), look, "statue"))
+    if rng.random() < 0.36:
+        for _ in range(int(rng.choice([1, 2, 3], p=[0.7, 0.2, 0.1]))):
+            _statue(rng, stage, _free_spot(rng, stage, main))
+
+
+def _statue(rng: np.random.Generator, stage: Stage, spot: np.ndarray) -> None:
+    build = sample_build(rng)
+    mannequin = bool(rng.random() < 0.5)
+    family = str(rng.choice(["stand", "stand", "raise", "dance", "sit", "walk"]))
+    pose = sample_pose(rng, "stand" if mannequin and rng.random() < 0.8 else family)
+    yaw, look = _yaw(rng), statue_look(rng, mannequin)
+    foot = make_thing(rng, "plinth", spot, -yaw)
+    if mannequin:
+        metal = look.base[1] * 0.6
+        foot.boxes = [(0, 0, 0, 0.45, 0.03, 0.4, metal), (0, 0, -0.12, 0.03, 0.9, 0.03, metal)]
+    elif rng.random() < 0.85:
+        spot = spot - np.array([0, foot.boxes[-1][1] + foot.boxes[-1][4], 0])
+    else:
+        foot.boxes = foot.boxes[:1]
+    stage.things.append(foot)
+    stage.actors.append(Actor(stage.scene.camera.place(assemble(build, pose), yaw, spot), look, "statue"))
 
 
 def _crowd(rng: np.random.Generator, stage: Stage, main: float) -> None:
@@ -206,6 +207,19 @@ def _crowd(rng: np.random.Generator, stage: Stage, main: float) -> None:
         spot = camera.spot(centre + rng.normal(0, 26), distance * rng.uniform(0.95, 1.1))
         figure = camera.place(assemble(build, sample_pose(rng, "stand")), _yaw(rng), spot)
         stage.actors.append(Actor(figure, sample_look(rng, build.woman, build.age == "child"), "member"))
+
+
+def furnish_behind(rng: np.random.Generator, stage: Stage, main: float) -> None:
+    """Furniture and now and then a statue behind everyone, for people whose places are given."""
+    scene, camera = stage.scene, stage.scene.camera
+    last = max((actor.distance for actor in stage.actors), default=main)
+    share = INSIDE if scene.indoor else OUTSIDE
+    for _ in range(int(rng.integers(0, 5))):
+        kind = str(rng.choice(CLUTTER, p=share / share.sum()))
+        spot = camera.spot(rng.uniform(0, 1) * camera.width, max(last * rng.uniform(1.1, 1.7), 1.2))
+        stage.things.append(make_thing(rng, kind, spot, rng.uniform(0, 360)))
+    if rng.random() < 0.3:
+        _statue(rng, stage, camera.spot(rng.uniform(0.05, 0.95) * camera.width, max(last * 1.05, 1.5)))
 
 
 def _props(rng: np.random.Generator, stage: Stage, main: float) -> None:
