@@ -19,7 +19,7 @@ from kpkit.core.files import file_hash
 from kpkit.core.skeletons import AIC14
 from kpkit.data.coco import read_annotations
 from kpkit.data.world import WORLD_SIZES, contact_sheet, draw_world
-from kpkit.data.world import write as world_write
+from kpkit.data.world import splits as world_splits
 
 FEW = {"train2017": 5, "val2017": 2, "aic": 3, "unlabeled2017": 2, "test-dev2017": 2, "test-challenge2017": 2}
 
@@ -49,7 +49,7 @@ def test_same_seed_same_bytes_with_any_number_of_workers(tmp_path: Path) -> None
 
 
 def test_layout_is_complete_and_every_picture_is_there(world: Path) -> None:
-    counts = dict(zip(world_write.SPLITS, WORLD_SIZES["tiny"], strict=True))
+    counts = dict(zip(world_splits.SPLITS, WORLD_SIZES["tiny"], strict=True))
     notes = world / "coco/annotations"
     lists = {
         "train2017": notes / "person_keypoints_train2017.json",
@@ -65,7 +65,7 @@ def test_layout_is_complete_and_every_picture_is_there(world: Path) -> None:
         for image in document["images"]:
             assert re.fullmatch(r"\d{12}\.jpg", image["file_name"])
             assert int(image["file_name"][:12]) == image["id"]
-            picture = cv2.imread(str(world / world_write.FOLDERS[split] / image["file_name"]))
+            picture = cv2.imread(str(world / world_splits.FOLDERS[split] / image["file_name"]))
             assert picture.shape == (image["height"], image["width"], 3)
         ids = {image["id"] for image in document["images"]}
         assert not ids & seen

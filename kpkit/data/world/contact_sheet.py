@@ -11,7 +11,7 @@ from kpkit.core.errors import InputError
 from kpkit.core.files import safe_join
 from kpkit.core.instances import Instances
 from kpkit.data.coco import read_annotations
-from kpkit.data.world.write import FOLDERS
+from kpkit.data.world.splits import FOLDERS
 
 CELL = 400
 LEFT, RIGHT, MIDDLE = (60, 200, 60), (40, 60, 235), (235, 160, 30)

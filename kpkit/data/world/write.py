@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import multiprocessing
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from kpkit.core import files
@@ -25,39 +21,13 @@ from kpkit.data.aic import write_aic
 from kpkit.data.coco import write_annotations
 from kpkit.data.image_lists import write_image_list
 from kpkit.data.results import write_detections
-from kpkit.data.world.detector import detect
-from kpkit.data.world.from_annotations import Layouts, draw_layout, read_layouts
-from kpkit.data.world.pictures import draw_picture
+from kpkit.data.world.drawing import Drawn, DrawOne, Spread
+from kpkit.data.world.from_annotations import Layouts, read_layouts
+from kpkit.data.world.splits import FOLDERS, SPLITS, VERSION, WORLD_SIZES
 
-VERSION = 1
-SPLITS = ("train2017", "val2017", "aic", "unlabeled2017", "test-dev2017", "test-challenge2017")
-WORLD_SIZES: dict[str, tuple[int, ...]] = {
-    "tiny": (40, 16, 24, 16, 12, 12),
-    "small": (640, 120, 320, 240, 100, 100),
-    "medium": (6000, 600, 3000, 3000, 500, 500),
-}
-"""Pictures per split, in the order of SPLITS."""
-FOLDERS = {
-    "train2017": "coco/train2017", "val2017": "coco/val2017", "unlabeled2017": "coco/unlabeled2017",
-    "test-dev2017": "coco/test2017", "test-challenge2017": "coco/test2017",
-    "aic": "aic/keypoint_train_images_20170902",
-}  # fmt: skip
 INFO: dict[str, object] = {
     "description": "kpkit generated world: drawn pictures, not COCO", "version": str(VERSION), "year": 2017,
 }  # fmt: skip
-
-
-@dataclass
-class Drawn:
-    """One picture's truth after its file is written; image_id is set."""
-
-    image_id: int
-    file_name: str
-    width: int
-    height: int
-    people: Instances
-    segmentation: list[object]
-    detections: Instances
 
 
 def draw_world(
@@ -159,10 +129,10 @@ def _draw(
         (work / folder).mkdir(parents=True)
     jobs = [(split, index) for split in SPLITS for index in range(plan["pictures"][split])]
     ids = _image_ids(plan["seed"], len(jobs))
-    one = partial(_draw_one, work, plan["seed"], layouts)
+    one = DrawOne(work, plan["seed"], layouts)
     drawn: dict[str, list[Drawn]] = {split: [] for split in SPLITS}
     numbered = [(split, index, int(i)) for (split, index), i in zip(jobs, ids, strict=True)]
-    with _Spread(one, numbered, workers) as rows:
+    with Spread(one, numbered, workers) as rows:
         for done, ((split, _), row) in enumerate(zip(jobs, rows, strict=True), start=1):
             drawn[split].append(row)
             progress(done, len(jobs), "pictures", split)
@@ -173,55 +143,9 @@ def _draw(
     return summary
 
 
-class _Spread:
-    """Results of a function over jobs in order, over processes if more than one is asked for."""
-
-    def __init__(self, one: Any, jobs: list[tuple[str, int, int]], workers: int) -> None:
-        self.one, self.jobs, self.workers = one, jobs, workers
-        self.pool: Any = None
-
-    def __enter__(self) -> Iterator[Drawn]:
-        if self.workers <= 1:
-            _calm()
-            return map(self.one, self.jobs)
-        # Spawned, not forked: the caller may hold threads (torch, Ray).
-        self.pool = multiprocessing.get_context("spawn").Pool(self.workers, initializer=_calm)
-        return iter(self.pool.imap(self.one, self.jobs, chunksize=8))
-
-    def __exit__(self, *error: object) -> None:
-        if self.pool is not None:
-            self.pool.terminate()
-            self.pool.join()
-
-
-def _calm() -> None:
-    cv2.setNumThreads(1)
-
-
 def _image_ids(seed: int, count: int) -> np.ndarray:
     """Unique increasing-in-no-order ids like COCO's: below 600,000 (more when the world is larger)."""
     return generator(seed, "image ids").permutation(max(600_000, 4 * count))[:count] + 1
-
-
-def _draw_one(work: Path, seed: int, layouts: Layouts | None, job: tuple[str, int, int]) -> Drawn:
-    """Draw, write and describe one picture."""
-    split, index, image_id = job
-    rng = generator(seed, split, index)
-    if layouts is None:
-        picture = draw_picture(rng)
-    else:
-        order = generator(seed, split, "layouts").permutation(len(layouts))
-        picture = draw_layout(rng, layouts, int(order[index % len(layouts)]))
-    name = f"{image_id:012d}.jpg"
-    if split == "aic":
-        name = hashlib.sha1(f"kpkit world {seed} {index}".encode()).hexdigest() + ".jpg"
-    (work / FOLDERS[split] / name).write_bytes(picture.jpeg)
-    people = picture.instances
-    people = replace(people, image_id=np.full(len(people), image_id))
-    found = detect(generator(seed, split, index, "detector"), people, picture.share, picture.dummies,
-                   picture.width, picture.height)  # fmt: skip
-    found = replace(found, image_id=np.full(len(found), image_id))
-    return Drawn(image_id, name, picture.width, picture.height, people, picture.segmentation, found)
 
 
 def _tables(rows: list[Drawn]) -> tuple[ImageTable, Instances, list[object]]:
