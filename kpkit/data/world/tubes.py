@@ -96,84 +96,142 @@ class Sheet:
 
     def draw(self, tube: Tube) -> None:
         """Add a tube; nearer surfaces win."""
-        f = self.fine
-        a, b = tube.a.copy(), tube.b.copy()
-        a[:2], b[:2] = self.to_fine(a[:2]), self.to_fine(b[:2])
-        a[2], b[2] = a[2] * f, b[2] * f
-        axis = b[:2] - a[:2]
-        length = float(np.hypot(*axis))
-        ux, uy = axis / length if length > 1e-3 else (0.0, 1.0)
-        true_length = float(np.linalg.norm(b - a)) + 1e-6
-        w0, wm, w1 = (w * f for w in tube.width)
-        across = np.array([-uy, ux])
-        side, front = tube.section()
-        rn, fn = float(side[:2] @ across), float(front[:2] @ across) * tube.flat
-        alpha = max(np.hypot(rn, fn), 0.15)
-        slant = length / true_length
-        # A tube that points at the viewer shows its cross-section instead of its length.
-        section = np.hypot(side[:2] @ (ux, uy), tube.flat * (front[:2] @ (ux, uy)))
-        if true_length < 1e-3:
-            section = 1.0  # a ball has no axis
-        cap_a = max(w0 * float(np.hypot(tube.caps[0] * slant, section)), 0.5)
-        cap_b = max(w1 * float(np.hypot(tube.caps[1] * slant, section)), 0.5)
-        reach = max(w0, wm, w1) * max(alpha, 1.0) * 1.02 + 1
-        pad = max(reach, cap_a, cap_b) + 1
-        height, width = self.depth.shape
-        x0, x1 = max(int(min(a[0], b[0]) - pad), 0), min(int(max(a[0], b[0]) + pad) + 1, width)
-        y0, y1 = max(int(min(a[1], b[1]) - pad), 0), min(int(max(a[1], b[1]) + pad) + 1, height)
-        if x0 >= x1 or y0 >= y1:
+        shape = _Shape.of(tube, self)
+        window = shape.window(self.depth.shape)
+        if window is None:
             return
-        dx = np.arange(x0, x1, dtype=np.float32)[None] - np.float32(a[0])
-        dy = np.arange(y0, y1, dtype=np.float32)[:, None] - np.float32(a[1])
-        forth = dx * np.float32(ux) + dy * np.float32(uy)
-        off = dx * np.float32(across[0]) + dy * np.float32(across[1])
-        inner = np.clip(forth, 0, np.float32(length))
+        rows, columns = window
+        ux, uy = np.float32(shape.axis[0]), np.float32(shape.axis[1])
+        dx = np.arange(columns.start, columns.stop, dtype=np.float32)[None] - np.float32(shape.a[0])
+        dy = np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] - np.float32(shape.a[1])
+        forth = dx * ux + dy * uy
+        off = dy * ux - dx * uy
+        inner = np.clip(forth, 0, np.float32(shape.length))
         over = forth - inner
-        t = inner * np.float32(1 / max(length, 1e-3))
-        # A parabola through the three half-widths.
+        t = inner * np.float32(1 / max(shape.length, 1e-3))
+        # A parabola through the three half-widths, rounded off at the ends.
+        w0, wm, w1 = shape.width
         w = np.float32(w0) + t * (np.float32(4 * wm - 3 * w0 - w1) + t * np.float32(2 * w0 + 2 * w1 - 4 * wm))
-        q = over * np.where(over < 0, np.float32(1 / cap_a), np.float32(1 / cap_b))
+        q = over * np.where(over < 0, np.float32(1 / shape.caps[0]), np.float32(1 / shape.caps[1]))
         w *= np.sqrt(np.maximum(1 - q * q, 1e-6))
-        c = off / (w * np.float32(alpha))
+        # Across the axis: c and s are cosine and sine of the angle round the section, from its widest point.
+        c = off / (w * np.float32(shape.broad))
         s2 = 1 - c * c
-        inside = s2 > 0
-        sn = np.sqrt(np.maximum(s2, 0))
-        cosp, sinp = rn / alpha, fn / alpha
-        norm = max(np.hypot(cosp, sinp), 1e-6)
-        cosp, sinp = cosp / norm, sinp / norm
-        sz, fz = float(side[2]), float(front[2]) * tube.flat
-        k1, k2 = sz * cosp + fz * sinp, -sz * sinp + fz * cosp
-        sign = -1.0 if k2 > 0 else 1.0
-        depth = w * (c * np.float32(k1) - sn * np.float32(max(abs(k2), 0.25 * tube.flat)))
-        depth += np.float32(a[2]) + t * np.float32(b[2] - a[2])
-        view = self.depth[y0:y1, x0:x1]
-        inside &= depth < view
+        s = np.sqrt(np.maximum(s2, 0))
+        k1, k2 = shape.deep
+        depth = w * (c * np.float32(k1) - s * np.float32(max(abs(k2), 0.25 * tube.flat)))
+        depth += np.float32(shape.a[2]) + t * np.float32(shape.b[2] - shape.a[2])
+        view = self.depth[rows, columns]
+        inside = (s2 > 0) & (depth < view)
         if not inside.any():
             return
-        # The normal's share of the light: linear in (c, sn).
-        light = self.light
-        ls, lf = float(side @ light) * tube.flat, float(front @ light)
-        m1, m2 = ls * cosp + lf * sinp, sign * (-ls * sinp + lf * cosp)
-        tip = float(ux * light[0] + uy * light[1])
-        bright = c * np.float32(m1) + sn * np.float32(m2)
-        bright += q * np.float32(0.7 * tip)
-        shade = np.maximum(bright, 0)
-        shade *= np.float32(1 - self.ambient)
-        shade += np.float32(self.ambient) + np.float32(0.12 * self.ambient) * sn
         np.copyto(view, depth, where=inside)
-        np.copyto(self.shade[y0:y1, x0:x1], shade, where=inside)
-        facing = c * np.float32(sinp) + sn * np.float32(sign * cosp)
-        place = c * np.float32(cosp) - sn * np.float32(sign * sinp)
-        scale = np.float32(1 / (tube.metre * f))
-        np.copyto(self.along[y0:y1, x0:x1], forth * np.float32(true_length / max(length, 1.0)) * scale,
-                  where=inside)  # fmt: skip
-        np.copyto(self.around[y0:y1, x0:x1], place * w * scale, where=inside)
-        parts = self.part[y0:y1, x0:x1]
+        np.copyto(self.shade[rows, columns], self._shade(shape, c, s, q), where=inside)
+        facing, place = shape.around(c, s)
+        scale = 1 / (tube.metre * self.fine)
+        stretch = np.float32(shape.true_length / max(shape.length, 1.0) * scale)
+        np.copyto(self.along[rows, columns], forth * stretch, where=inside)
+        np.copyto(self.around[rows, columns], place * w * np.float32(scale), where=inside)
+        parts = self.part[rows, columns]
         parts[inside] = tube.part
         for start, end, face, half, part in tube.bands:
-            low = -np.inf if start <= 0 else start * length
-            high = np.inf if end >= 1 else end * length
+            low = -np.inf if start <= 0 else start * shape.length
+            high = np.inf if end >= 1 else end * shape.length
             band = inside & (forth >= low) & (forth <= high)
             if face:
                 band &= (facing * face > 0) & (np.abs(place) < half)
             parts[band] = part
+
+    def _shade(self, shape: _Shape, c: np.ndarray, s: np.ndarray, q: np.ndarray) -> np.ndarray:
+        """Brightness: the normal's share of the light is linear in cosine and sine."""
+        m1, m2 = shape.lit(self.light)
+        tip = np.float32(0.7 * float(shape.axis @ self.light[:2]))
+        shade = np.maximum(c * np.float32(m1) + s * np.float32(m2) + q * tip, 0)
+        shade *= np.float32(1 - self.ambient)
+        shade += np.float32(self.ambient) + np.float32(0.12 * self.ambient) * s
+        return shade
+
+
+@dataclass
+class _Shape:
+    """A tube on a sheet: what is the same for all its sub-pixels.
+
+    Attributes:
+        a, b: (3,) ends in sub-pixels.
+        axis: (2,) unit vector along it on the sheet.
+        length, true_length: on the sheet, and with depth; sub-pixels.
+        width, caps: half-widths and lengths of the round ends, sub-pixels.
+        flat: of the tube.
+        side, front: (3,) unit vectors of the cross-section, perpendicular to the true axis.
+        broad: half the outline's breadth over the half-width.
+        angle: (2,) cosine and sine of the widest visible point, round the section from ``side``.
+        deep: (2,) depth over half-width for the cosine and sine from there.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    axis: np.ndarray
+    length: float
+    true_length: float
+    width: tuple[float, float, float]
+    caps: tuple[float, float]
+    flat: float
+    side: np.ndarray
+    front: np.ndarray
+    broad: float
+    angle: tuple[float, float]
+    deep: tuple[float, float]
+
+    @classmethod
+    def of(cls, tube: Tube, sheet: Sheet) -> _Shape:
+        """Place a tube on a sheet."""
+        f = sheet.fine
+        a = np.append(sheet.to_fine(tube.a[:2]), tube.a[2] * f)
+        b = np.append(sheet.to_fine(tube.b[:2]), tube.b[2] * f)
+        length, true_length = float(np.hypot(*(b - a)[:2])), float(np.linalg.norm(b - a)) + 1e-6
+        axis = (b - a)[:2] / length if length > 1e-3 else np.array([0.0, 1.0])
+        side, front = tube.section()
+        across = np.array([-axis[1], axis[0]])
+        rn, fn = float(side[:2] @ across), float(front[:2] @ across) * tube.flat
+        broad = max(float(np.hypot(rn, fn)), 0.15)
+        norm = max(float(np.hypot(rn, fn)), 1e-6)
+        cosine, sine = rn / norm, fn / norm
+        # A tube that points at the viewer shows its cross-section instead of its length; a ball has no axis.
+        section = float(np.hypot(side[:2] @ axis, tube.flat * (front[:2] @ axis)))
+        section = 1.0 if true_length < 1e-3 else section
+        slant = length / true_length
+        w0, wm, w1 = (w * f for w in tube.width)
+        caps = (
+            max(w0 * float(np.hypot(tube.caps[0] * slant, section)), 0.5),
+            max(w1 * float(np.hypot(tube.caps[1] * slant, section)), 0.5),
+        )
+        sz, fz = float(side[2]), float(front[2]) * tube.flat
+        deep = (sz * cosine + fz * sine, -sz * sine + fz * cosine)
+        return cls(a, b, axis, length, true_length, (w0, wm, w1), caps, tube.flat, side, front, broad,
+                   (cosine, sine), deep)  # fmt: skip
+
+    def window(self, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
+        """Rows and columns of a sheet that the tube can touch."""
+        pad = max(max(self.width) * max(self.broad, 1.0) * 1.02 + 1, *self.caps) + 1
+        low = np.maximum(np.minimum(self.a, self.b)[:2] - pad, 0).astype(int)
+        high = np.minimum((np.maximum(self.a, self.b)[:2] + pad).astype(int) + 1, (shape[1], shape[0]))
+        if (low >= high).any():
+            return None
+        return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+
+    @property
+    def turn(self) -> float:
+        """Which of the two surface points under a sub-pixel is the nearer."""
+        return -1.0 if self.deep[1] > 0 else 1.0
+
+    def around(self, c: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """-1..1 towards the front, and -1..1 towards ``side``."""
+        cosine, sine = np.float32(self.angle[0]), np.float32(self.angle[1])
+        turn = np.float32(self.turn)
+        return c * sine + s * (turn * cosine), c * cosine - s * (turn * sine)
+
+    def lit(self, light: np.ndarray) -> tuple[float, float]:
+        """Light on the surface per cosine and sine."""
+        cosine, sine = self.angle
+        ls, lf = float(self.side @ light) * self.flat, float(self.front @ light)
+        return ls * cosine + lf * sine, self.turn * (-ls * sine + lf * cosine)
