@@ -1,0 +1,119 @@
+"""``compare``: everything run as a table, on the terminal and in files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kpkit.cli.options import Data, Json, Runs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ALL = (
+    "row", "name", "ensemble", "split", "AP", "AP50", "AP75", "AR", "parameters_M", "GMACs", "crops",
+    "seconds", "artefact", "content",
+)  # fmt: skip
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group's command."""
+    app.command("compare")(compare)
+
+
+def compare(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAMES]...", help="Only these ensembles (with their members) or recipes."),
+    ] = None,
+    runs: Runs = Path("runs"),
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write the table as CSV.")] = None,
+    parquet: Annotated[Path | None, typer.Option("--parquet", help="Write the table as Parquet.")] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="Write the table as Markdown.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write one self-contained page: table, curves, pictures.")
+    ] = None,
+    data: Data = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="The whole ledger: recipes, pseudo labels and submissions too.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Members against ensembles, split by split; --all for everything run."""
+    from kpkit.core.errors import KpkitError
+    from kpkit.reports.compare import SHOWN, comparison_of, verdicts
+    from kpkit.reports.html import write_report
+    from kpkit.reports.ledger import ledger
+    from kpkit.reports.writers import write_csv, write_markdown, write_parquet
+
+    if everything and names:
+        raise KpkitError("--all shows everything; leave out the names or --all")
+    found = ledger(runs)
+    judged = comparison_of(found, names)
+    table, columns = (found, _ALL) if everything else (judged, SHOWN)
+    sentences = verdicts(judged)
+    if csv:
+        write_csv(table, csv)
+    if parquet:
+        write_parquet(table, parquet)
+    if markdown:
+        write_markdown(table, markdown, columns, sentences)
+    if html:
+        root = data or (Path(os.environ["KPKIT_DATA"]) if os.environ.get("KPKIT_DATA") else None)
+        if root is not None and not root.is_dir():
+            raise KpkitError(f"{root}: the data folder does not exist; give --data DIR")
+        for note in write_report(html, runs, names=names, data=root):
+            print(note, file=sys.stderr)
+    if json:
+        _print_json(table, sentences)
+    else:
+        _print_table(table, columns, sentences, runs)
+    for path in filter(None, (csv, parquet, markdown, html)):
+        print(f"written: {path}", file=sys.stderr)
+
+
+def _print_json(table: pd.DataFrame, sentences: list[str]) -> None:
+    import json
+
+    rows = [
+        {name: None if value != value else value for name, value in row.items()}  # NaN is unequal to itself
+        for row in table.to_dict("records")
+    ]
+    print(json.dumps({"rows": rows, "verdicts": sentences}))
+
+
+def _print_table(table: pd.DataFrame, columns: tuple[str, ...], sentences: list[str], runs: Path) -> None:
+    """With rich on a terminal, aligned plain lines elsewhere."""
+    if table.empty:
+        print(f"{runs}: no ensemble is judged yet; kpkit compare --all lists everything finished")
+        return
+    if sys.stdout.isatty():
+        _print_rich(table, columns)
+    else:
+        from kpkit.reports.cells import aligned
+
+        print("\n".join(aligned(table, columns)))
+    if sentences:
+        print("\n" + "\n".join(sentences))
+
+
+def _print_rich(table: pd.DataFrame, columns: tuple[str, ...]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from kpkit.reports.cells import heading, one_line, shown
+
+    rows = shown(table, columns)
+    out = Table(box=None, pad_edge=False)
+    for place, name in enumerate(columns):
+        number = all(row[place].number for row in rows)
+        out.add_column(Text(heading(name)), justify="right" if number else "left", overflow="fold")
+    for kind, row in zip(table["row"], rows, strict=True):
+        style = "bold" if kind == "ensemble" else ""
+        out.add_row(*(Text(one_line(cell.text)) for cell in row), style=style)
+    Console(highlight=False).print(out)

@@ -1,0 +1,1 @@
+"""What was run, as tables, pictures and one self-contained page."""

@@ -1,0 +1,145 @@
+"""A few plain lines on a finished artefact, for the end of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from kpkit.reports.cells import aligned, clock, one_line
+from kpkit.reports.compare import comparison_of, verdicts
+from kpkit.reports.ledger import ledger_of, percent
+from kpkit.reports.manifests import Entry, read_entries, read_entry
+
+_BLEND = ("name", "row", "weight", "AP", "AP50", "AP75", "AR")
+_JUDGED = ("name", "row", "split", "weight", "AP", "AP50", "AP75", "AR", "parameters_M", "GMACs", "artefact")
+
+
+def artefact_lines(folder: Path) -> list[str]:
+    """What a finished artefact is, where it lies, its main figures.
+
+    Args:
+        folder: ``runs/<kind>/<name>-<hash8>``.
+
+    Returns:
+        lines of plain text.
+
+    Raises:
+        InputError: the folder holds no whole artefact.
+    """
+    entry = read_entry(folder)
+    manifest = entry.manifest
+    title = f"{manifest.kind}/{one_line(manifest.name)}: {folder}"
+    return [title, *(f"  {line}" for line in _LINES[manifest.kind](entry))]
+
+
+def judged_table(runs: Path, folders: Sequence[Path]) -> str:
+    """The closing table of a run: members and blend on val, then what was submitted against the truth.
+
+    Args:
+        runs: the folder of artefacts, where the members' costs are looked up.
+        folders: finished ensembles and submissions; others are passed over.
+
+    Returns:
+        lines of one text: the table, then for each ensemble whether it is better than its best member.
+    """
+    keys = {read_entry(folder).manifest.key: place for place, folder in enumerate(folders)}
+    everything = ledger_of(read_entries(runs))
+    named = everything[everything["artefact"].isin(keys) & everything["AP"].notna()].copy()
+    named["place"] = named["artefact"].map(keys)
+    named["rank"] = named["row"].map({"member": 0, "ensemble": 1, "submission": 2})
+    named = named[named["rank"].notna()].sort_values(["rank", "place", "AP"], kind="stable")
+    named["name"] = [_with_weights(row, named) for row in named.to_dict("records")]
+    chosen = everything[everything["artefact"].isin(keys)]
+    return "\n".join([*aligned(named, _JUDGED), "", *verdicts(comparison_of(chosen))])
+
+
+def _with_weights(row: dict[str, object], table: pd.DataFrame) -> str:
+    """An ensemble's name, and whether its members weigh the same."""
+    if row["row"] != "ensemble":
+        return str(row["name"])
+    members = table[(table["artefact"] == row["artefact"]) & (table["row"] == "member")]
+    if len(members) < 2:
+        return str(row["name"])
+    return f"{row['name']} ({'equal' if members['weight'].nunique() == 1 else 'own'} weights)"
+
+
+def _recipe(entry: Entry) -> list[str]:
+    told, seconds = entry.metrics, entry.manifest.timings.seconds
+    rate = f", {told.crops / seconds:,.0f} crops/s" if seconds > 0 else ""
+    shown = ", ".join(f"{letter} {count:,}" for letter, count in told.people.items())
+    lines = [
+        f"{told.parameters / 1e6:.2f} M parameters, {told.gmacs:.2f} GMACs; {told.crops:,} crops in "
+        f"{clock(seconds)}{rate}; people shown: {shown or 'none'}",
+    ]
+    if told.val:
+        figures = percent(told.val)
+        lines.append(
+            f"AP {figures['AP']:.1f}, AP50 {figures['AP50']:.1f}, AR {figures['AR']:.1f} on {entry.split}"
+        )
+    return lines
+
+
+def _negatives(entry: Entry) -> list[str]:
+    told = entry.metrics
+    scores = ", ".join(f"{count:,} of score >= {score}" for score, count in told.by_score.items())
+    return [
+        f"{told.negatives:,} of {told.detections:,} detections on {told.pictures:,} pictures touch nobody",
+        scores or "no thresholds counted",
+    ]
+
+
+def _labels(entry: Entry) -> list[str]:
+    told = entry.metrics
+    return [
+        f"teachers: {', '.join(map(one_line, entry.weights))}; pictures: {told.pictures:,} of {entry.split}",
+        f"boxes of score >= {told.box_threshold:.3f}: {told.persons_per_picture:.2f} persons per picture "
+        f"(labelled set: {told.persons_per_picture_labelled:.2f})",
+        f"{told.people:,} people kept with {told.keypoints:,} keypoints "
+        f"({told.keypoints_per_person:.1f} per person)",
+    ]
+
+
+def _ensemble(entry: Entry) -> list[str]:
+    told = entry.metrics
+    lines = [f"{told.boxes:,} boxes on {told.pictures:,} pictures of {one_line(entry.split)}"]
+    if not told.ensemble:
+        weights = ", ".join(f"{one_line(name)} x {weight:g}" for name, weight in entry.weights.items())
+        return [*lines, f"members: {weights}"]
+    table = ledger_of([entry]).sort_values(["row", "AP"], ascending=False, kind="stable")
+    return [*lines, *aligned(table, _BLEND), *map(one_line, verdicts(comparison_of(table)))]
+
+
+def _submission(entry: Entry) -> list[str]:
+    told = entry.metrics
+    left_out = f", {told.dropped:,} more left out" if told.dropped else ""
+    lines = [
+        f"{one_line(told.zip_name)} (holds {one_line(told.json_name)})",
+        f"{told.poses:,} poses{left_out}, {told.pictures:,} pictures",
+    ]
+    messages = [one_line(str(warning.get("message", ""))) for warning in told.warnings]
+    lines.append(f"check: passes{_with_warnings(messages)}")
+    if told.judged:
+        figures = percent(told.judged)
+        lines.append(
+            f"judged on {told.judged_pictures:,} pictures: AP {figures['AP']:.1f}, "
+            f"AP50 {figures['AP50']:.1f}, AP75 {figures['AP75']:.1f}, AR {figures['AR']:.1f}"
+        )
+    return lines
+
+
+def _with_warnings(messages: list[str]) -> str:
+    if not messages:
+        return ""
+    more = f" (and {len(messages) - 1} more)" if len(messages) > 1 else ""
+    return f" with {len(messages)} warning{'s' if len(messages) > 1 else ''}: {messages[0]}{more}"
+
+
+_LINES: dict[str, Callable[[Entry], list[str]]] = {
+    "recipes": _recipe,
+    "hard_negatives": _negatives,
+    "pseudo_labels": _labels,
+    "ensembles": _ensemble,
+    "submissions": _submission,
+}
