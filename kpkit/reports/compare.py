@@ -49,9 +49,11 @@ def comparison_of(everything: pd.DataFrame, names: Sequence[str] | None = None) 
     # equal documents of two names share a key, so the name tells ensembles apart as well
     owner = table["artefact"] + table["ensemble"].where(~blends, table["name"])
     members = table[~blends].assign(owner=owner)
-    best = members.loc[members.groupby("owner")["AP"].idxmax()].set_index("owner")
-    table["delta"] = np.where(blends, table["AP"] - owner.map(best["AP"]), np.nan)
-    table["best_member"] = owner.map(best["name"]).where(blends, "").fillna("")
+    best = (
+        members.sort_values("AP", ascending=False, kind="stable").drop_duplicates("owner").set_index("owner")
+    )
+    table["delta"] = np.where(blends, table["AP"] - owner.map(best["AP"]).astype(float), np.nan)
+    table["best_member"] = owner.map(best["name"]).astype(object).where(blends).fillna("").astype(str)
     if names:
         table = table[_named(table, names)]
     order = ["split", "AP", "row", "name", "artefact"]

@@ -129,8 +129,8 @@ def _grid(table: pd.DataFrame, columns: Sequence[str]) -> Grid:
 def _tiles(table: pd.DataFrame, entries: list[Entry]) -> list[dict[str, str]]:
     """The headline: the best ensemble of each split it was judged on, and every judged submission."""
     tiles = []
-    blends = table[table["row"] == "ensemble"]
-    for row in blends.loc[blends.groupby("split")["AP"].idxmax()].to_dict("records"):
+    blends = table[table["row"] == "ensemble"]  # within a split by falling AP
+    for row in blends.drop_duplicates("split").to_dict("records"):
         above = f"{row['delta']:+.1f} to its best member" if row["best_member"] else "no member judged"
         tiles.append({"split": row["split"], "ap": f"{row['AP']:.1f}", "what": row["name"], "more": above})
     for entry in _of(entries, "submissions"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ import pandas as pd
 import pytest
 
 from kpkit.core.errors import InputError
-from kpkit.reports.compare import SHOWN, comparison, comparison_of, verdicts
+from kpkit.reports.compare import COLUMNS, SHOWN, comparison, comparison_of, verdicts
+from kpkit.reports.html import write_report
 from kpkit.reports.ledger import ledger
 from kpkit.reports.writers import escape_markdown, write_csv, write_markdown, write_parquet
 
@@ -70,6 +72,21 @@ def test_two_ensembles_have_each_their_best_member(tmp_path: Path) -> None:
 def test_nothing_judged(tmp_path: Path) -> None:
     table = comparison(tmp_path)
     assert table.empty and verdicts(table) == []
+
+
+def test_recipes_without_an_ensemble_and_an_ensemble_without_judged_members(tmp_path: Path) -> None:
+    made = make_runs(tmp_path)
+    everything = ledger(made.runs)
+    alone = comparison_of(everything[everything["row"] != "member"])
+    (sentence,) = verdicts(alone)
+    assert "has no judged member to compare with" in sentence and alone["delta"].isna().all()
+    for name, folder in made.folders.items():
+        if name not in NAMES:
+            shutil.rmtree(folder)
+    table = comparison(made.runs)
+    assert table.empty and tuple(table.columns) == COLUMNS
+    write_report(tmp_path / "report.html", made.runs)
+    assert (tmp_path / "report.html").read_text().count("<svg") == 3
 
 
 def test_csv_and_parquet_come_back(finished: FakeRuns, tmp_path: Path) -> None:
