@@ -13,11 +13,27 @@ from kpkit.cli.options import Data, Json, Runs
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import Console
 
 _ALL = (
     "row", "name", "ensemble", "split", "AP", "AP50", "AP75", "AR", "parameters_M", "GMACs", "crops",
     "seconds", "artefact", "content",
 )  # fmt: skip
+
+
+_LEFT_OUT = (
+    "content",
+    "APM",
+    "APL",
+    "crops",
+    "seconds",
+    "weight",
+    "GMACs",
+    "ensemble",
+    "parameters_M",
+    "AP75",
+)
+"""On narrow terminals these columns go, in this order; --csv and --json have all of them."""
 
 
 def register(app: typer.Typer) -> None:
@@ -28,7 +44,7 @@ def register(app: typer.Typer) -> None:
 def compare(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAMES]...", help="Only these ensembles (with their members) or recipes."),
+        typer.Argument(metavar="NAMES", help="Only these ensembles (with their members) or recipes."),
     ] = None,
     runs: Runs = Path("runs"),
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the table as CSV.")] = None,
@@ -66,7 +82,7 @@ def compare(
         root = data or (Path(os.environ["KPKIT_DATA"]) if os.environ.get("KPKIT_DATA") else None)
         if root is not None and not root.is_dir():
             raise KpkitError(f"{root}: the data folder does not exist; give --data DIR")
-        for note in write_report(html, runs, names=names, data=root):
+        for note in write_report(runs, html, names=names, data=root):
             print(note, file=sys.stderr)
     if json:
         _print_json(table, sentences)
@@ -87,22 +103,28 @@ def _print_json(table: pd.DataFrame, sentences: list[str]) -> None:
 
 
 def _print_table(table: pd.DataFrame, columns: tuple[str, ...], sentences: list[str], runs: Path) -> None:
-    """With rich on a terminal, aligned plain lines elsewhere."""
+    """On a terminal as much as its width allows, elsewhere all columns as aligned plain lines."""
     if table.empty:
         print(f"{runs}: no ensemble is judged yet; kpkit compare --all lists everything finished")
         return
-    if sys.stdout.isatty():
-        _print_rich(table, columns)
-    else:
-        from kpkit.reports.cells import aligned
+    from kpkit.reports.cells import aligned
 
+    if sys.stdout.isatty():
+        from rich.console import Console
+
+        console = Console(highlight=False)
+        left_out = list(_LEFT_OUT)
+        while left_out and len(aligned(table, columns)[0]) > console.width:
+            dropped = left_out.pop(0)
+            columns = tuple(name for name in columns if name != dropped)
+        _print_rich(console, table, columns)
+    else:
         print("\n".join(aligned(table, columns)))
     if sentences:
         print("\n" + "\n".join(sentences))
 
 
-def _print_rich(table: pd.DataFrame, columns: tuple[str, ...]) -> None:
-    from rich.console import Console
+def _print_rich(console: Console, table: pd.DataFrame, columns: tuple[str, ...]) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -116,4 +138,4 @@ def _print_rich(table: pd.DataFrame, columns: tuple[str, ...]) -> None:
     for kind, row in zip(table["row"], rows, strict=True):
         style = "bold" if kind == "ensemble" else ""
         out.add_row(*(Text(one_line(cell.text)) for cell in row), style=style)
-    Console(highlight=False).print(out)
+    console.print(out)

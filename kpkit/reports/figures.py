@@ -49,7 +49,8 @@ def judged_table(runs: Path, folders: Sequence[Path]) -> str:
     named = everything[everything["artefact"].isin(keys) & everything["AP"].notna()].copy()
     named["place"] = named["artefact"].map(keys)
     named["rank"] = named["row"].map({"member": 0, "ensemble": 1, "submission": 2})
-    named = named[named["rank"].notna()].sort_values(["rank", "place", "AP"], kind="stable")
+    named = named[named["rank"].notna()]
+    named = named.sort_values(["rank", "place", "AP"], ascending=[True, True, False], kind="stable")
     named["name"] = [_with_weights(row, named) for row in named.to_dict("records")]
     chosen = everything[everything["artefact"].isin(keys)]
     return "\n".join([*aligned(named, _JUDGED), "", *verdicts(comparison_of(chosen))])

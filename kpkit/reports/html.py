@@ -49,13 +49,13 @@ class Grid:
 
 
 def write_report(
-    path: Path, runs: Path, *, names: Sequence[str] | None = None, data: Path | None = None, pictures: int = 4
+    runs: Path, path: Path, *, names: Sequence[str] | None = None, data: Path | None = None, pictures: int = 4
 ) -> list[str]:
     """Write the report page.
 
     Args:
-        path: the HTML file, replaced atomically.
         runs: the folder of artefacts.
+        path: the HTML file, replaced atomically.
         names: ensembles or recipes the comparison keeps, as in ``comparison``; None for all.
         data: the folder of data sets; without it the page says less about the data and shows no pictures.
         pictures: best and worst pictures of each ensemble.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +36,26 @@ def test_the_table_is_printed(finished: FakeRuns) -> None:
     assert lines[0].split()[:5] == ["split", "row", "name", "weight", "AP"]
     assert lines[1].split()[:3] == ["val2017", "ensemble", "tiny-on-val2017"]
     assert "above its best member (tiny_mspn" in lines[-1]
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("width", "shown"), [(200, True), (90, False)])
+def test_a_narrow_terminal_drops_columns_but_not_the_key(
+    finished: FakeRuns, monkeypatch: pytest.MonkeyPatch, width: int, shown: bool
+) -> None:
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    compare.compare(runs=finished.runs)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue())
+    lines = text.splitlines()
+    assert max(map(len, lines[:5])) <= width and len(lines) == 7
+    assert ("content" in lines[0]) == shown and "artefact" in lines[0] and "AP50" in lines[0]
 
 
 def test_all_shows_everything(finished: FakeRuns) -> None:

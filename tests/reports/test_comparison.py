@@ -85,7 +85,7 @@ def test_recipes_without_an_ensemble_and_an_ensemble_without_judged_members(tmp_
             shutil.rmtree(folder)
     table = comparison(made.runs)
     assert table.empty and tuple(table.columns) == COLUMNS
-    write_report(tmp_path / "report.html", made.runs)
+    write_report(made.runs, tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text().count("<svg") == 3
 
 

@@ -56,7 +56,7 @@ class _Page(HTMLParser):
 @pytest.fixture(scope="module")
 def page(finished: FakeRuns, tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("page") / "report.html"
-    assert write_report(path, finished.runs, data=finished.data, pictures=2) == []
+    assert write_report(finished.runs, path, data=finished.data, pictures=2) == []
     return path.read_text()
 
 
@@ -103,7 +103,7 @@ def test_pictures_are_whole_and_differ_from_the_plain_ones(page: str) -> None:
 
 
 def test_equal_runs_equal_bytes(page: str, finished: FakeRuns, tmp_path: Path) -> None:
-    write_report(tmp_path / "again.html", finished.runs, data=finished.data, pictures=2)
+    write_report(finished.runs, tmp_path / "again.html", data=finished.data, pictures=2)
     assert (tmp_path / "again.html").read_text() == page
 
 
@@ -114,7 +114,7 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
         tmp_path, data=tmp_path / "data", names=(HOSTILE, "{{ 7 * 7 }}", "$\\frac$"), ensemble=HOSTILE
     )
     path = tmp_path / "report.html"
-    assert write_report(path, made.runs, data=made.data) == []
+    assert write_report(made.runs, path, data=made.data) == []
     shown = _Page(path.read_text())
     assert shown.scripts == [SORT]
     assert HOSTILE in shown.words and "{{ 7 * 7 }}" in shown.words and pictures[0] in shown.words
@@ -123,7 +123,7 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
 
 
 def test_without_data_the_page_says_what_is_left_out(finished: FakeRuns, tmp_path: Path) -> None:
-    (note,) = write_report(tmp_path / "report.html", finished.runs)
+    (note,) = write_report(finished.runs, tmp_path / "report.html")
     text = (tmp_path / "report.html").read_text()
     assert "no pictures are shown" in note and note.split(" (")[0] in text
     assert "<img" not in text and "On the generated world" not in text
@@ -131,14 +131,14 @@ def test_without_data_the_page_says_what_is_left_out(finished: FakeRuns, tmp_pat
 
 def test_other_annotations_are_refused_for_pictures(finished: FakeRuns, tmp_path: Path) -> None:
     make_data(tmp_path / "other", pictures=3)
-    (note,) = write_report(tmp_path / "report.html", finished.runs, data=tmp_path / "other")
+    (note,) = write_report(finished.runs, tmp_path / "report.html", data=tmp_path / "other")
     assert "not the annotations that tiny-on-val2017 was judged on" in note
     assert "<img" not in (tmp_path / "report.html").read_text()
 
 
 def test_an_empty_runs_folder_makes_a_page(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
-    write_report(tmp_path / "report.html", tmp_path / "runs")
+    write_report(tmp_path / "runs", tmp_path / "report.html")
     assert "No ensemble has been judged yet" in (tmp_path / "report.html").read_text()
 
 
@@ -146,7 +146,7 @@ def test_a_damaged_log_leaves_no_page(tmp_path: Path) -> None:
     made = make_runs(tmp_path)
     (made.folders["tiny_cpn"] / "log.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(InputError, match=r"tiny_cpn-\w+/log\.parquet: not a training log"):
-        write_report(tmp_path / "report.html", made.runs)
+        write_report(made.runs, tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
 
 
