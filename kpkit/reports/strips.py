@@ -129,7 +129,7 @@ def _picture(
     found = found[np.argsort(-found.score, kind="stable")[: len(people)]]
     cut, matrix = zoom(image, np.concatenate([people.box, found.box]), height=height)
     labels, points = _placed(people, matrix), _placed(found, matrix)
-    left = draw_poses(cut, labels, people.skeleton, thickness=1, outline=1)
+    left = draw_poses(cut, labels, people.skeleton, thickness=1, radius=2, outline=1)
     right = draw_poses(cut, points, people.skeleton, thickness=3, radius=3, outline=1, above=floor)
     right = draw_poses(right, labels, people.skeleton, thickness=1, colour=(255, 255, 255))
     shown = strip([left, right], gap=2)
