@@ -20,7 +20,7 @@ from kpkit.pipeline.mine_job import MineJob
 from kpkit.pipeline.submit_job import SubmitJob
 from kpkit.pipeline.train_job import TrainJob
 from kpkit.specs.datasets import Dataset, DatasetSpec
-from kpkit.specs.ensemble import MemberSpec
+from kpkit.specs.ensemble import BoxesSpec, EnsembleSpec, MemberSpec
 from kpkit.specs.loader import Document, load
 
 _NOT_HASHED = {"about", "kind", "datasets"}
@@ -95,10 +95,23 @@ class GraphBuilder:
         """Labelling, after its teachers are trained."""
         return self._once("pseudo_labels", document, lambda: self._pseudo_labels(document))
 
-    def ensemble(self, document: Document, images: str, own: dict[str, DatasetSpec], val: bool) -> Node:
-        """An ensemble on one data set; on val every member is judged too."""
-        key = f"{document.path}@{images}@{val}"
-        return self._once("ensembles", document, lambda: self._ensemble(document, images, own, val), key)
+    def ensemble(
+        self,
+        document: Document,
+        images: str,
+        own: dict[str, DatasetSpec],
+        val: bool,
+        boxes: BoxesSpec | None = None,
+    ) -> Node:
+        """An ensemble on one data set; on val every member is judged too.
+
+        ``boxes`` takes the place of the document's ``[boxes]``.
+        """
+        spec = document.spec if boxes is None else document.spec.model_copy(update={"boxes": boxes})
+        key = f"{document.path}@{images}@{val}@{spec.boxes}"
+        return self._once(
+            "ensembles", document, lambda: self._ensemble(document, spec, images, own, val), key
+        )
 
     def _ensemble_on_val(self, document: Document) -> list[Node]:
         if not document.spec.val:
@@ -173,8 +186,14 @@ class GraphBuilder:
         )
         return Node(artefact, job, needs, document, missing)
 
-    def _ensemble(self, document: Document, images: str, own: dict[str, DatasetSpec], val: bool) -> Node:
-        spec = document.spec
+    def _ensemble(
+        self,
+        document: Document,
+        spec: EnsembleSpec,
+        images: str,
+        own: dict[str, DatasetSpec],
+        val: bool,
+    ) -> Node:
         missing: list[str] = []
         need = ("detections",) if spec.boxes.source == "detections" else ()
         dataset = self._dataset(images, spec.datasets | own, missing, need=need)
@@ -204,7 +223,7 @@ class GraphBuilder:
         for entry in spec.entries:
             missing: list[str] = []
             dataset = self._dataset(entry.images, spec.datasets | ensemble.spec.datasets, missing)
-            poses = self.ensemble(ensemble, entry.images, spec.datasets, False)
+            poses = self.ensemble(ensemble, entry.images, spec.datasets, False, entry.boxes)
             inputs = {"poses": poses.artefact.key}
             if dataset:
                 inputs["images"] = self.context.hash(dataset.annotations)

@@ -56,12 +56,12 @@ def load(name: str, kind: str | None = None, beside: Path | None = None) -> Docu
     path = _find(name, kind, beside)
     data = _resolved(path, seen=())
     found = data.get("kind")
-    if found not in KINDS:
+    if not isinstance(found, str) or found not in KINDS:
         remedy = "one of " + ", ".join(KINDS)
         raise InputError(f"kind = {found!r} says no document kind", file=path, row="kind", remedy=remedy)
     if kind is not None and found != kind:
         raise InputError(f"this is a {found} document, a {kind} is wanted", file=path, row="kind")
-    return Document(path.stem, str(found), path, parse(KINDS[str(found)][1], data, path))
+    return Document(path.stem, found, path, parse(KINDS[found][1], data, path))
 
 
 def shipped() -> list[Path]:
@@ -85,7 +85,9 @@ def _find(name: str, kind: str | None, beside: Path | None) -> Path:
     candidates = [root / folder / f"{name}.toml" for root in roots for folder in folders]
     if beside is not None:
         own = [beside.parent.parent / folder / f"{name}.toml" for folder in folders]
-        candidates = [beside.with_name(f"{name}.toml"), *own, *candidates]
+        if kind is None or beside.parent.name not in {folder for folder, _ in KINDS.values()} - set(folders):
+            own.insert(0, beside.with_name(f"{name}.toml"))  # not in the folder of another kind
+        candidates = own + candidates
     hits = [path for path in dict.fromkeys(candidates) if path.is_file() and path != beside]
     if not hits:
         known = {p.stem for c in candidates for p in c.parent.glob("*.toml")}
@@ -120,7 +122,8 @@ def _base_path(path: Path, base: str) -> Path:
     folder = shipped_root() / path.parent.name
     if folder.is_dir():
         roots.append(folder)
-    roots += [shipped_root() / folder for folder, _ in KINDS.values()]
+    folders = [folder for folder, _ in KINDS.values()]
+    roots += [root / folder for root in (path.parent.parent, shipped_root()) for folder in folders]
     candidates = [safe_join(root, f"{base}.toml") for root in roots]
     for candidate in candidates:
         if candidate.is_file() and candidate != path:

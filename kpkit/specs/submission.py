@@ -8,14 +8,22 @@ from pydantic import Field
 
 from kpkit.specs.base import About, Spec
 from kpkit.specs.datasets import DatasetSpec
+from kpkit.specs.ensemble import BoxesSpec
 from kpkit.specs.poses import PosesSpec
 
 
 class EntrySpec(Spec):
-    """``[[entries]]``: one file to send: the server's rule set, and the data set of its split."""
+    """``[[entries]]``: one file to send.
+
+    Attributes:
+        profile: the server's rule set.
+        images: the data set of its split.
+        boxes: which boxes are looked at there; without it those the ensemble's ``[boxes]`` names.
+    """
 
     profile: Literal["val2017", "test-dev2017", "test-challenge2017"]
     images: str
+    boxes: BoxesSpec | None = None
 
 
 class SubmissionSpec(Spec):
