@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 from kpkit.cli.options import Cpus, Data, Json, Loaders, NoRay, RayAddress, Runs, settings
 
 if TYPE_CHECKING:
+    from kpkit.cli.watch import LiveWatcher, PlainWatcher
     from kpkit.pipeline.graph import Node
     from kpkit.pipeline.run import Settings
 
@@ -108,7 +110,7 @@ def mine(recipe: Doc, data: Data = None, runs: Runs = RUNS) -> None:
     node = builder.hard_negatives(load(recipe, "recipe"))
     with watcher() as shown:
         build_nodes(builder, [node], Settings(data, runs, ray=False), shown)
-    _report([node])
+    _report([node], shown)
 
 
 def predict(
@@ -133,7 +135,7 @@ def predict(
     node = builder.ensemble(load(doc, "ensemble"), images, {}, False)
     with watcher() as shown:
         build_nodes(builder, [node], chosen, shown)
-    _report([node])
+    _report([node], shown)
 
 
 def plan(doc: Doc, data: Data = None, runs: Runs = RUNS, json: Json = False) -> None:
@@ -159,12 +161,15 @@ def _build(doc: str, kind: str | None, chosen: Settings) -> None:
     document = load(doc, kind)
     with watcher() as shown:
         nodes = build([document], chosen, shown)
-    _report(nodes)
+    _report(nodes, shown)
 
 
-def _report(nodes: list[Node]) -> None:
+def _report(nodes: list[Node], shown: PlainWatcher | LiveWatcher) -> None:
     """What was made, where it lies, and its figures."""
     from kpkit.reports.figures import artefact_lines
+
+    if shown.idle:
+        print("nothing to do: everything is there already", file=sys.stderr)
 
     for node in nodes:
         print("\n".join(artefact_lines(node.artefact.folder)))

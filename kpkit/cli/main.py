@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
+from typing import Any
 
 import typer
 
@@ -31,25 +33,14 @@ def main() -> None:
 
 
 def run(debug: bool) -> int:
-    """Run the command in ``sys.argv``; returns the exit code."""
-    import click
-
+    """Run the command in ``sys.argv``; returns the exit code. With ``debug`` errors show their traceback."""
     from kpkit.core.errors import KpkitError
 
     try:
-        code = app(standalone_mode=False)
-        return int(code or 0)
-    except click.exceptions.Exit as exit_:
+        return int(app(standalone_mode=False, prog_name="kpkit") or 0)
+    except typer.Exit as exit_:
         return exit_.exit_code
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except KpkitError as error:
-        if debug:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         print("stopped; run the same command again to go on where it was", file=sys.stderr)
         return 1
     except BrokenPipeError:
@@ -57,10 +48,28 @@ def run(debug: bool) -> int:
         return 1
     except Exception as error:
         if debug:
-            raise
-        kind = type(error).__name__
-        print(f"error: kpkit broke ({kind}: {error}); add --debug for the traceback", file=sys.stderr)
+            traceback.print_exc()
+        if hasattr(error, "format_message"):
+            print(_usage(error), file=sys.stderr)
+            return 2
+        if isinstance(error, KpkitError):
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        cause = "; ".join(f"{type(error).__name__}: {error}".splitlines())
+        print(f"error: kpkit broke ({cause}); add --debug for the traceback", file=sys.stderr)
         return 1
+
+
+def _usage(error: Any) -> str:
+    """What is wrong with the command line itself: one sentence, or the help where nothing was asked for.
+
+    Releases of typer carry click inside them or stand on it, so its errors are told by what they can do.
+    """
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return str(error.format_message())
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "kpkit"
+    return f"error: {' '.join(error.format_message().split()).rstrip('.')}; see {command} --help"
 
 
 if __name__ == "__main__":

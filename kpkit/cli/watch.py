@@ -9,11 +9,30 @@ from types import TracebackType
 from kpkit.core.progress import PlainProgress
 
 
-class PlainWatcher:
-    """One line when a job begins, ends or fails, and every few seconds between."""
+class _Failures:
+    """What to say when a job fails: the first sentence ends the command, so only new ones are said before."""
 
     def __init__(self) -> None:
+        self._sentences: set[str] = set()
+
+    def remark(self, error: BaseException) -> str:
+        """`` (sentence)`` for a second cause, nothing for the first and its repetitions."""
+        first, known = not self._sentences, str(error) in self._sentences
+        self._sentences.add(str(error))
+        return "" if first or known else f" ({error})"
+
+
+class PlainWatcher:
+    """One line when a job begins, ends or fails, and every few seconds between.
+
+    Attributes:
+        idle: no job has begun.
+    """
+
+    def __init__(self) -> None:
+        self.idle = True
         self._lines: dict[str, PlainProgress] = {}
+        self._failures = _Failures()
 
     def __enter__(self) -> PlainWatcher:
         return self
@@ -25,6 +44,7 @@ class PlainWatcher:
 
     def started(self, key: str, title: str) -> None:
         """Say so."""
+        self.idle = False
         self._lines[key] = PlainProgress(title, every=10.0)
         self._say(f"{title}: started")
 
@@ -40,8 +60,8 @@ class PlainWatcher:
         self._say(f"{self._lines.pop(key).title}: done in {_clock(seconds)}")
 
     def failed(self, key: str, error: BaseException) -> None:
-        """Say so; the sentence itself comes at the end."""
-        self._say(f"{self._lines.pop(key).title}: failed ({error})")
+        """Say so; the first failure's sentence comes at the end."""
+        self._say(f"{self._lines.pop(key).title}: failed{self._failures.remark(error)}")
 
     @staticmethod
     def _say(line: str) -> None:
@@ -49,7 +69,11 @@ class PlainWatcher:
 
 
 class LiveWatcher:
-    """A bar per running job with count, rate and time left."""
+    """A bar per running job with count, rate and time left.
+
+    Attributes:
+        idle: no job has begun.
+    """
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -68,6 +92,8 @@ class LiveWatcher:
         self._tasks: dict[str, TaskID] = {}
         self._titles: dict[str, str] = {}
         self._first: dict[str, tuple[float, int]] = {}
+        self._failures = _Failures()
+        self.idle = True
 
     def __enter__(self) -> LiveWatcher:
         self._progress.start()
@@ -80,6 +106,7 @@ class LiveWatcher:
 
     def started(self, key: str, title: str) -> None:
         """Add a bar."""
+        self.idle = False
         self._titles[key] = title
         self._tasks[key] = self._progress.add_task(title, total=None, unit="", speed="", note="")
 
@@ -101,9 +128,12 @@ class LiveWatcher:
         self._progress.console.print(f"[green]done[/] {self._titles[key]} [dim]in {_clock(seconds)}")
 
     def failed(self, key: str, error: BaseException) -> None:
-        """Replace the bar by a line."""
+        """Replace the bar by a line; the first failure's sentence comes at the end."""
+        from rich.text import Text
+
         self._progress.remove_task(self._tasks.pop(key))
-        self._progress.console.print(f"[red]failed[/] {self._titles[key]}", highlight=False)
+        line = Text.assemble(("failed", "red"), f" {self._titles[key]}{self._failures.remark(error)}")
+        self._progress.console.print(line, soft_wrap=True)
 
 
 def watcher() -> PlainWatcher | LiveWatcher:

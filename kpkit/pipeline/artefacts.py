@@ -66,7 +66,11 @@ class Artefact:
             self.work.mkdir(exist_ok=True)
             for leftover in self.work.rglob(".*.tmp"):
                 leftover.unlink(missing_ok=True)
-            yield self.work
+            try:
+                yield self.work
+            finally:
+                with contextlib.suppress(OSError):  # a job refused at once leaves nothing worth resuming
+                    self.work.rmdir()
 
     def publish(self, metrics: dict[str, Any], seconds: float, seed: int | None = None) -> None:
         """Write the manifest into the work folder and give the folder its final name."""
