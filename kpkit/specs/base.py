@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import types
 import typing
 from pathlib import Path
@@ -38,26 +39,45 @@ def parse(model: type[SpecT], data: dict[str, Any], file: str | Path) -> SpecT:
     Raises:
         InputError: file, key, the value found and what is allowed, for the first fault.
     """
+    # by way of JSON, because only there strict means what a document's writer means: an array may fill a
+    # tuple, but "32" and true are no numbers
+    text = json.dumps(data, default=str)
     try:
-        return model.model_validate(data)
+        return model.model_validate_json(text, strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise _explain(model, first, file, more=error.error_count() - 1) from None
+        raise _explain(model, error.errors(), file) from None
 
 
-def _explain(model: type[BaseModel], fault: Any, file: str | Path, more: int) -> InputError:
-    path = [part for part in fault["loc"] if not _is_union_tag(part)]
-    key = ".".join(str(part) for part in path)
-    rest = f" (and {more} more)" if more else ""
-    if fault["type"] == "extra_forbidden":
+def _explain(model: type[BaseModel], faults: list[Any], file: str | Path) -> InputError:
+    """The sentence for the first faulty key; the others are counted."""
+    first = faults[0]
+    path = _place(first)
+    # a value that fits none of several allowed types is told once, with all that is allowed
+    same = [fault for fault in faults if _place(fault) == path]
+    others = len(faults) - len(same)
+    rest = f" (and {others} more)" if others else ""
+    key = ".".join(str(part) for part in path) or None
+    if first["type"] == "extra_forbidden":
         known = _known_keys(model, path[:-1])
         return InputError(f"unknown key{rest}", file=file, row=key, remedy=did_you_mean(str(path[-1]), known))
-    if fault["type"] == "missing":
+    if first["type"] == "missing" and not isinstance(path[-1], int):
         return InputError(f"required key is missing{rest}", file=file, row=key, remedy="add it")
-    message = fault["msg"].removeprefix("Value error, ")
-    value = fault["input"]
+    allowed, *more = (fault["msg"].removeprefix("Value error, ") for fault in same)
+    allowed = " or ".join([allowed, *(message.removeprefix("Input should be ") for message in more)])
+    value = first["input"]
+    if isinstance(value, dict):  # keys of a table that do not go together: the message names them
+        return InputError(f"{allowed}{rest}", file=file, row=key)
     shown = repr(value) if len(repr(value)) < 80 else repr(value)[:77] + "..."
-    return InputError(f"value {shown} is not allowed{rest}", file=file, row=key, remedy=message)
+    return InputError(f"value {shown} is not allowed{rest}", file=file, row=key, remedy=allowed)
+
+
+def _place(fault: Any) -> list[Any]:
+    """Where the fault is. pydantic adds the tried type's name where one of several types is allowed."""
+    *path, last = fault["loc"] or [None]
+    named = fault["type"] in ("extra_forbidden", "missing")
+    if last is None or (not named and (last == "constrained-float" or str(last).startswith("literal["))):
+        return path
+    return [*path, last]
 
 
 def did_you_mean(name: str, known: typing.Iterable[str]) -> str:
@@ -66,11 +86,6 @@ def did_you_mean(name: str, known: typing.Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return f"{hint}known: {', '.join(known)}"
-
-
-def _is_union_tag(part: object) -> bool:
-    # pydantic adds the tried type's name to the location of a fault inside a union
-    return isinstance(part, str) and ((part[:1].isupper() and part.endswith("Spec")) or "[" in part)
 
 
 def _known_keys(model: type[BaseModel], path: list[Any]) -> list[str]:

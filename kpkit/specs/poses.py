@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from kpkit.specs.base import Spec
 
@@ -28,6 +28,13 @@ class DecodeSpec(Spec):
     flip_shift: Annotated[float, Field(ge=0, le=1)] | Literal["exact"] = "exact"
     blur: Annotated[int, Field(ge=0, le=31)] = 0
     refine: Literal["argmax", "quarter", "parabola"] = "parabola"
+
+    @field_validator("blur")
+    @classmethod
+    def _has_a_middle(cls, value: int) -> int:
+        if value and value % 2 == 0:
+            raise ValueError("an odd kernel size, or 0 for none")
+        return value
 
 
 class PosesSpec(Spec):
