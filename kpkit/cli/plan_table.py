@@ -26,8 +26,7 @@ def print_plan(rows: list[PlanRow], free: int, *, as_json: bool) -> None:
     table.add_column("waits for")
     for row in rows:
         waiting = ", ".join(need.split("/", 1)[1] for need in row.needs)
-        crops = f"{row.crops:,}" if row.crops is not None else ("" if row.state == "done" else "later")
-        table.add_row(row.name, row.state, crops, _size(row.bytes), waiting)
+        table.add_row(row.name, row.state, _crops(row), _size(row.bytes), waiting)
     console = Console(width=None if _is_wide() else 160, highlight=False)
     console.print(table)
     left = sum(row.state != "done" for row in rows)
@@ -36,6 +35,12 @@ def print_plan(rows: list[PlanRow], free: int, *, as_json: bool) -> None:
     missing = list(dict.fromkeys(sentence for row in rows for sentence in row.missing))
     for sentence in missing:
         console.print(f"missing: {sentence}", soft_wrap=True, markup=False)
+
+
+def _crops(row: PlanRow) -> str:
+    if row.crops is None:
+        return "" if row.state == "done" else "later"
+    return f"{row.crops:,}" if row.crops else ""
 
 
 def _is_wide() -> bool:

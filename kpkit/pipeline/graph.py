@@ -10,9 +10,9 @@ from typing import Any
 from kpkit.cluster.jobs import Resources
 from kpkit.core.errors import InputError
 from kpkit.ensembles.members import MemberFiles
-from kpkit.models.catalogue import model_options
 from kpkit.pipeline.artefacts import Artefact
 from kpkit.pipeline.context import Context
+from kpkit.pipeline.document_checks import check_members, check_network
 from kpkit.pipeline.ensemble_job import EnsembleJob
 from kpkit.pipeline.job import ArtefactJob
 from kpkit.pipeline.label_job import LabelJob
@@ -120,7 +120,6 @@ class GraphBuilder:
 
     def _recipe(self, document: Document) -> Node:
         spec = document.spec
-        _check_network(document)
         missing: list[str] = []
         needs: list[Node] = []
         sources: dict[str, Dataset] = {}
@@ -148,6 +147,7 @@ class GraphBuilder:
             val = self._dataset(spec.data.val, spec.datasets, missing, need=need)
             inputs |= {f"val_{k}": v for k, v in self._inputs(boxes=val).items()}
         artefact = Artefact("recipes", document.name, _hashed(spec), inputs, self.context.runs)
+        check_network(document, built=not artefact.done)
         job = TrainJob(
             artefact,
             _keys(needs),
@@ -173,6 +173,8 @@ class GraphBuilder:
         inputs = self._inputs(images=dataset) | {n.artefact.name: n.artefact.key for n in needs}
         inputs["labelled"] = self.context.hash(labelled.annotations if labelled else None)
         artefact = Artefact("pseudo_labels", document.name, _hashed(spec), inputs, self.context.runs)
+        if not artefact.done:
+            check_members(document, "teachers", {m.name: m.spec for m in members}, spec.common_stride)
         job = LabelJob(
             artefact,
             _keys(needs),
@@ -202,6 +204,8 @@ class GraphBuilder:
         split = images.removeprefix("coco_")
         hashed = _hashed(spec) | {"split": images, "keep_members": val}
         artefact = Artefact("ensembles", f"{document.name}-on-{split}", hashed, inputs, self.context.runs)
+        if not artefact.done:
+            check_members(document, "members", {m.name: m.spec for m in members}, spec.common_stride)
         job = EnsembleJob(
             artefact,
             _keys(needs),
@@ -294,23 +298,6 @@ class GraphBuilder:
     def _inherit_missing(node: Node) -> None:
         for need in node.needs:
             node.missing += [sentence for sentence in need.missing if sentence not in node.missing]
-
-
-def _check_network(document: Document) -> None:
-    """A wrong network name or option is found before anything runs."""
-    network = document.spec.network
-    try:
-        known = model_options(network.name)
-    except InputError as error:
-        raise InputError(error.cause, file=document.path, row="network.name", remedy=error.remedy) from None
-    for option in network.options:
-        if option not in known:
-            raise InputError(
-                f"{network.name} has no option {option!r}",
-                file=document.path,
-                row=f"network.options.{option}",
-                remedy=f"known: {', '.join(sorted(known))}",
-            )
 
 
 def _hashed(spec: Any) -> dict[str, Any]:

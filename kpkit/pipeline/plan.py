@@ -6,17 +6,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import torch
-
 from kpkit.core.errors import KpkitError
 from kpkit.data.load import LoadedDataset, load_boxes, load_dataset
-from kpkit.models.catalogue import create_model
 from kpkit.pipeline.artefacts import read_artefact
 from kpkit.pipeline.boxes_job import BoxesJob
+from kpkit.pipeline.document_checks import weightless
 from kpkit.pipeline.graph import Node
 from kpkit.pipeline.train_job import TrainJob
 from kpkit.specs.datasets import Dataset
-from kpkit.specs.recipe import NetworkSpec
 from kpkit.training.phases import PhasePlan
 from kpkit.training.sources import trainable
 
@@ -31,7 +28,8 @@ class PlanRow:
     Attributes:
         name: ``recipes/tiny_cpn-1a2b3c4d``; without a hash while an input is missing.
         state: ``done``, ``resume``, ``run`` or ``missing input``.
-        crops: crops that will be looked at or trained on; None where an earlier artefact decides it.
+        crops: crops that will be looked at or trained on, 0 for work without a network; None where an
+            earlier artefact decides it.
         bytes: disk needed while it is made.
         needs: names of what it waits for.
         missing: sentences on what is not there.
@@ -95,7 +93,7 @@ def _crops(node: Node) -> int | None:
             return len(boxes) * len(job.members) * (2 if job.decode.flip_test else 1)
     except KpkitError:
         return None  # the run itself will name the fault; a plan only lacks a number
-    return None
+    return 0
 
 
 def needed_bytes(node: Node) -> int:
@@ -105,7 +103,7 @@ def needed_bytes(node: Node) -> int:
         return 0
     if isinstance(job, TrainJob) and job.spec:
         copies = 4 if job.spec.training.ema else 3  # weights and two moments, and the average
-        return _parameters(job.spec.network.model_dump_json()) * 4 * (1 + 3 * copies)
+        return sum(p.numel() for p in weightless(job.spec.network).parameters()) * 4 * (1 + 3 * copies)
     if isinstance(job, BoxesJob):
         crops = _crops(node) or 0
         return crops * POSE_BYTES
@@ -115,14 +113,6 @@ def needed_bytes(node: Node) -> int:
 @lru_cache(maxsize=64)
 def _load(dataset: Dataset) -> LoadedDataset:
     return load_dataset(dataset, check_pictures=False)
-
-
-@lru_cache(maxsize=256)
-def _parameters(network: str) -> int:
-    spec = NetworkSpec.model_validate_json(network)
-    with torch.device("meta"):
-        net = create_model(spec.name, input_size=spec.input_size, **spec.options)
-    return sum(p.numel() for p in net.parameters())
 
 
 def _metrics(node: Node) -> dict[str, Any]:
