@@ -134,7 +134,7 @@ def label(
         share = area / max(sketch.painted, 1)
         keypoints = np.zeros((len(WORLD19), 3))
         small = area < rng.uniform(380, 800)
-        if sketch.given is not None or not (small or share < 0.12):
+        if sketch.given is not None or not (small or share < 0.2):
             value = visibilities(rng, layers, sketch, share)
             keypoints[:, :2] = np.round(sketch.keypoints)
             keypoints[:, 2] = value

@@ -134,7 +134,7 @@ def sample_look(rng: np.random.Generator, woman: bool, child: bool) -> Look:
         base[part] = np.clip(colour, 4, 252)
         second[part] = base[part] * rng.uniform(0.86, 0.96)
     for part in (Part.TOP, Part.LEGWEAR, Part.JACKET):
-        if rng.random() < (0.45 if part == Part.TOP else 0.18):
+        if rng.random() < (0.34 if part == Part.TOP else 0.1):
             pattern[part] = rng.integers(1, len(PATTERNS))
             second[part] = cloth_colour(rng) if rng.random() < 0.7 else base[part] * 0.6
             period[part] = rng.uniform(0.03, 0.16)
@@ -146,7 +146,7 @@ def sample_look(rng: np.random.Generator, woman: bool, child: bool) -> Look:
         for table in (base, second, pattern, period):
             table[Part.LEGWEAR] = table[Part.TOP]
     look = Look(base, second, pattern, period)
-    look.sleeve = float(rng.choice([0.0, 0.5, 0.62, 1.3, 2.0, 2.0], p=[0.1, 0.3, 0.12, 0.06, 0.22, 0.2]))
+    look.sleeve = float(rng.choice([0.0, 0.5, 0.62, 1.3, 2.0, 2.0], p=[0.12, 0.36, 0.14, 0.06, 0.17, 0.15]))
     look.legs = float(rng.choice([0.35, 0.75, 1.2, 1.95, 2.0], p=[0.1, 0.2, 0.06, 0.34, 0.3]))
     if dress or (woman and rng.random() < 0.15):
         look.skirt, look.legs = float(rng.uniform(0.55, 1.5)), 0.0
@@ -159,9 +159,9 @@ def sample_look(rng: np.random.Generator, woman: bool, child: bool) -> Look:
     look.back = str(rng.choice(["", "print", "straps", "rucksack"], p=[0.6, 0.2, 0.06, 0.14]))
     styles = ["short", "long", "bun", "bald", "tail"]
     look.hair = str(
-        rng.choice(styles, p=[0.15, 0.45, 0.12, 0.0, 0.28] if woman else [0.8, 0.05, 0.02, 0.12, 0.01])
+        rng.choice(styles, p=[0.15, 0.45, 0.12, 0.0, 0.28] if woman else [0.85, 0.05, 0.02, 0.07, 0.01])
     )
-    look.hat = str(rng.choice(["", "cap", "brim", "helmet", "hood"], p=[0.74, 0.11, 0.05, 0.06, 0.04]))
+    look.hat = str(rng.choice(["", "cap", "brim", "helmet", "hood"], p=[0.82, 0.08, 0.03, 0.05, 0.02]))
     look.glasses = bool(rng.random() < 0.13)
     look.beard = bool(not woman and not child and rng.random() < 0.22)
     look.loose = float(np.clip(rng.lognormal(0.06, 0.12), 0.92, 1.5))

@@ -22,16 +22,16 @@ def expose(rng: np.random.Generator, canvas: np.ndarray) -> np.ndarray:
     """The finished uint8 picture."""
     height, width = canvas.shape[:2]
     dice = rng.random(5)
-    if dice[0] < 0.28:
-        canvas = cv2.GaussianBlur(canvas, (0, 0), float(rng.uniform(0.4, 1.3)))
-    elif dice[0] < 0.36:
-        canvas = cv2.filter2D(canvas, -1, motion_kernel(rng, rng.uniform(3, 7)))
+    if dice[0] < 0.22:
+        canvas = cv2.GaussianBlur(canvas, (0, 0), float(rng.uniform(0.4, 1.1)))
+    elif dice[0] < 0.26:
+        canvas = cv2.filter2D(canvas, -1, motion_kernel(rng, rng.uniform(3, 5)))
     level = np.arange(256, dtype=np.float32) / 255
     gamma = float(np.exp(rng.normal(0, 0.16)))
     gain = rng.uniform(0.85, 1.12)
-    if dice[1] < 0.12:
+    if dice[1] < 0.08:
         gamma, gain = gamma * rng.uniform(1.2, 1.9), gain * rng.uniform(0.45, 0.8)
-    elif dice[1] < 0.18:
+    elif dice[1] < 0.12:
         gain *= rng.uniform(1.2, 1.5)
     cast = np.exp(rng.normal(0, 0.05, 3))
     low = rng.uniform(0, 0.06)
@@ -40,7 +40,7 @@ def expose(rng: np.random.Generator, canvas: np.ndarray) -> np.ndarray:
     canvas = cv2.LUT(canvas, table.reshape(256, 1, 3))
     if dice[2] < 0.03:
         canvas = cv2.cvtColor(cv2.cvtColor(canvas, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    strength = float(rng.choice([0, 2.5, 5, 9], p=[0.2, 0.4, 0.28, 0.12])) * min(gain + 0.15, 1.0)
+    strength = float(rng.choice([0, 2, 4, 8], p=[0.25, 0.42, 0.25, 0.08])) * min(gain + 0.15, 1.0)
     if strength:
         grain = rng.integers(-128, 128, (height, width, 1), np.int16)
         canvas = np.clip(canvas + (grain * strength / 74).astype(np.int16), 0, 255).astype(np.uint8)

@@ -56,7 +56,7 @@ def _leg(
 
 
 def _resting_arm(rng: np.random.Generator) -> dict[str, float]:
-    kind = rng.choice(7, p=[0.4, 0.14, 0.1, 0.12, 0.08, 0.1, 0.06])
+    kind = rng.choice(7, p=[0.56, 0.12, 0.07, 0.09, 0.06, 0.05, 0.05])
     return [
         _arm(),
         _arm(48, -12, 85, 92),  # hand on the hip
@@ -193,10 +193,10 @@ def _lie(rng: np.random.Generator) -> Pose:
 
 
 FAMILIES: dict[str, tuple[float, Callable[[np.random.Generator], Pose]]] = {
-    "stand": (0.27, _stand), "walk": (0.13, _walk), "run": (0.06, _run), "sit": (0.13, _sit),
-    "floor": (0.03, _floor), "squat": (0.04, _squat), "kneel": (0.03, _kneel), "bend": (0.05, _bend),
-    "raise": (0.07, _raise), "dance": (0.04, _dance), "kick": (0.03, _kick), "swing": (0.05, _swing),
-    "board": (0.03, _board), "jump": (0.02, _jump), "lie": (0.02, _lie),
+    "stand": (0.36, _stand), "walk": (0.17, _walk), "run": (0.05, _run), "sit": (0.12, _sit),
+    "floor": (0.02, _floor), "squat": (0.02, _squat), "kneel": (0.02, _kneel), "bend": (0.03, _bend),
+    "raise": (0.07, _raise), "dance": (0.03, _dance), "kick": (0.02, _kick), "swing": (0.04, _swing),
+    "board": (0.02, _board), "jump": (0.02, _jump), "lie": (0.01, _lie),
 }  # fmt: skip
 """Family name -> (share, maker)."""
 

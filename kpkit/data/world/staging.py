@@ -92,25 +92,25 @@ def arrange(rng: np.random.Generator) -> Stage:
 
 
 def _yaw(rng: np.random.Generator) -> float:
-    """Facing the camera 48 %, away 24 %, sideways the rest."""
+    """Facing the camera 60 %, away 20 %, sideways the rest."""
     kind = rng.random()
-    if kind < 0.48:
-        return float(rng.normal(0, 24))
-    if kind < 0.72:
-        return float(180 + rng.normal(0, 24))
-    return float(rng.choice([90, -90]) + rng.normal(0, 28))
+    if kind < 0.60:
+        return float(rng.normal(0, 22))
+    if kind < 0.80:
+        return float(180 + rng.normal(0, 20))
+    return float(rng.choice([90, -90]) + rng.normal(0, 25))
 
 
 def _spot(rng: np.random.Generator, stage: Stage, main: float) -> np.ndarray:
     """A ground point for a figure: next to another, or anywhere."""
     scene, camera = stage.scene, stage.scene.camera
-    if stage.actors and rng.random() < 0.5:
+    if stage.actors and rng.random() < 0.4:
         other = stage.actors[rng.integers(len(stage.actors))].figure
         distance = other.distance + rng.normal(0, 0.45)
-        x = other.body["pelvis"][0] + rng.choice([-1, 1]) * rng.uniform(0.28, 0.85) * other.unit
+        x = other.body["pelvis"][0] + rng.choice([-1, 1]) * rng.uniform(0.4, 1.0) * other.unit
     else:
         first = not stage.actors
-        distance = main * (1.0 if first else float(np.exp(rng.normal(0.12, 0.38))))
+        distance = main * (1.0 if first else float(np.exp(rng.normal(0.08, 0.3))))
         x = camera.width * (rng.uniform(0.2, 0.8) if first else rng.uniform(-0.02, 1.02))
     if scene.indoor:
         distance = min(distance, scene.wall - 0.35)
@@ -127,7 +127,14 @@ def _free_spot(rng: np.random.Generator, stage: Stage, main: float) -> np.ndarra
         min((abs(column - other) for other in others), default=0.0) if 0 < column < camera.width else -1.0
         for column in columns
     ]
-    return spots[int(np.argmax(clear))]
+    spot = spots[int(np.argmax(clear))]
+    nearest = min((actor.distance for actor in stage.actors), default=main)
+    if float(np.hypot(spot[0], spot[2])) < nearest and rng.random() < 0.75:
+        distance = nearest * rng.uniform(1.0, 1.3)
+        if stage.scene.indoor:
+            distance = min(distance, stage.scene.wall - 0.35)
+        spot = camera.spot(columns[int(np.argmax(clear))], distance)
+    return spot
 
 
 def _people(rng: np.random.Generator, stage: Stage, count: int, main: float) -> None:
@@ -226,7 +233,7 @@ def _props(rng: np.random.Generator, stage: Stage, main: float) -> None:
     """Furniture behind and around the people, now and then in front of them."""
     scene, camera = stage.scene, stage.scene.camera
     share = INSIDE if scene.indoor else OUTSIDE
-    for _ in range(int(rng.integers(0, 6))):
+    for _ in range(int(rng.integers(0, 5))):
         kind = str(rng.choice(CLUTTER, p=share / share.sum()))
         distance = main * max(float(np.exp(rng.normal(0.35, 0.35))), 0.85)
         if scene.indoor:
@@ -234,7 +241,7 @@ def _props(rng: np.random.Generator, stage: Stage, main: float) -> None:
         x = rng.uniform(0, 1) * camera.width
         stage.things.append(make_thing(rng, kind, camera.spot(x, max(distance, 1.2)), rng.uniform(0, 360)))
     people = [actor for actor in stage.actors if actor.kind == "person"]
-    if people and rng.random() < 0.3:
+    if people and rng.random() < 0.18:
         target = people[rng.integers(len(people))].figure
         kind = str(rng.choice([k for k in CLUTTER if k not in ("chair", "sofa", "bench", "shelf", "car")]))
         distance = max(target.distance - rng.uniform(0.5, 0.9), 0.9)

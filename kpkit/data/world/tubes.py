@@ -148,7 +148,9 @@ class Sheet:
         tip = np.float32(0.7 * float(shape.axis @ self.light[:2]))
         shade = np.maximum(c * np.float32(m1) + s * np.float32(m2) + q * tip, 0)
         shade *= np.float32(1 - self.ambient)
-        shade += np.float32(self.ambient) + np.float32(0.12 * self.ambient) * s
+        # Less of the surroundings' light reaches the rim, where the limb's neighbours are: it sets a sleeve
+        # off from a shirt of the same cloth.
+        shade += np.float32(0.62 * self.ambient) + np.float32(0.5 * self.ambient) * s
         return shade
 
 
