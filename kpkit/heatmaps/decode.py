@@ -27,15 +27,15 @@ def decode(
         blur: odd Gaussian kernel size in pixels applied before the maximum, 0 for none (sigma by OpenCV's
             rule 0.3 * ((size - 1) / 2 - 1) + 0.8).
         refine: ``"argmax"`` the pixel itself; ``"quarter"`` a quarter pixel towards the higher neighbour
-            (HRNet: not for peaks in the two outermost rows and columns); ``"parabola"`` the vertex of the
-            parabola through the peak and its two neighbours in each direction (CCM eq. 13).
+            (HRNet: not for peaks in the first two and the last row or column); ``"parabola"`` the vertex of
+            the parabola through the peak and its two neighbours in each direction (CCM eq. 13).
 
     Returns:
         points (N, K, 2) float64 x, y in heatmap pixels and scores (N, K), the value at the maximum before
         the blur. A map without a positive value gives the point (0, 0), as HRNet's code does.
 
     Raises:
-        KpkitError: NaN in a map, an even blur or an unknown refinement.
+        KpkitError: NaN or infinity in a map, an even blur or an unknown refinement.
     """
     if refine not in REFINEMENTS:
         raise KpkitError(f"refine = {refine!r} is not one of {', '.join(REFINEMENTS)}")
@@ -44,11 +44,12 @@ def decode(
     heatmaps = np.asarray(heatmaps, dtype=np.float32)
     smooth = gaussian_blur(heatmaps, blur) if blur else heatmaps
     n, k, height, width = smooth.shape
-    flat = smooth.reshape(n, k, -1)
+    flat = smooth.reshape(n, k, height * width)
     peak = flat.argmax(axis=2)
-    value = np.take_along_axis(heatmaps.reshape(n, k, -1), peak[..., None], axis=2)[..., 0]
-    if np.isnan(value).any():
-        raise KpkitError("a heatmap holds NaN; the network that made it has diverged")
+    value = np.take_along_axis(heatmaps.reshape(flat.shape), peak[..., None], axis=2)[..., 0]
+    # the maximum of a map with a NaN is that NaN; a blurred map keeps it, wherever its peak lay before
+    if not np.isfinite(np.take_along_axis(flat, peak[..., None], axis=2)).all():
+        raise KpkitError("a heatmap holds NaN or infinity; the network that made it has diverged")
     y, x = np.divmod(peak, width)
     points = np.stack([x, y], axis=2).astype(np.float64)
     if refine == "quarter":

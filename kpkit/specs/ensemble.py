@@ -29,7 +29,7 @@ class EnsembleSpec(Spec):
     """An ensemble document.
 
     ``val`` is the labelled data set it is judged on. ``common_stride`` brings members of different heatmap
-    strides to one grid by linear interpolation; without it such members are refused.
+    strides to one grid by cubic interpolation; without it such members are refused.
     """
 
     kind: Literal["ensemble"]

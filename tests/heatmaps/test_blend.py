@@ -1,0 +1,87 @@
+"""The blend: order, weight scale, identical members; members that do not match are refused (P4)."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kpkit.core.errors import KpkitError
+from kpkit.heatmaps.blend import common_codec, weighted_mean
+from kpkit.heatmaps.codecs import Codec
+
+weights_ = st.lists(st.floats(0.01, 100), min_size=2, max_size=6)
+SMALL = Codec("classic", (128, 96), 4, 1.25)
+
+
+def maps(count: int, seed: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.random((2, 5, 8, 6), dtype=np.float32) for _ in range(count)]
+
+
+@given(weights_, st.integers(0, 2**32))
+@settings(max_examples=40, deadline=None)
+def test_it_is_the_weighted_mean(weights: list[float], seed: int) -> None:
+    members = maps(len(weights), seed)
+    before = [m.copy() for m in members]
+    blend = weighted_mean(members, weights)
+    expected = np.average(np.stack(members).astype(np.float64), axis=0, weights=weights)
+    np.testing.assert_allclose(blend, expected, atol=1e-6)
+    assert blend.dtype == np.float32
+    for member, copy in zip(members, before, strict=True):
+        np.testing.assert_array_equal(member, copy)
+
+
+@given(weights_, st.integers(0, 2**32), st.floats(1e-3, 1e3), st.randoms(use_true_random=False))
+@settings(max_examples=40, deadline=None)
+def test_order_and_the_scale_of_weights_do_not_matter(
+    weights: list[float], seed: int, factor: float, random: object
+) -> None:
+    members = maps(len(weights), seed)
+    blend = weighted_mean(members, weights)
+    order = list(range(len(weights)))
+    random.shuffle(order)  # type: ignore[attr-defined]
+    np.testing.assert_allclose(
+        weighted_mean([members[i] for i in order], [weights[i] for i in order]), blend, atol=1e-6
+    )
+    np.testing.assert_allclose(weighted_mean(members, [w * factor for w in weights]), blend, atol=1e-6)
+
+
+@given(weights_, st.integers(0, 2**32))
+@settings(max_examples=20, deadline=None)
+def test_identical_members_are_the_member(weights: list[float], seed: int) -> None:
+    one = maps(1, seed)[0]
+    np.testing.assert_allclose(weighted_mean([one] * len(weights), weights), one, atol=1e-6)
+    np.testing.assert_array_equal(weighted_mean([one], weights[:1]), one)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"convention": "unbiased"}, {"input_size": (256, 192)}, {"padding": 1.1}],
+    ids=["convention", "size", "padding"],
+)
+@pytest.mark.parametrize("stride", [None, 4, 2])
+def test_members_of_other_crops_are_refused(change: dict, stride: int | None) -> None:
+    other = dataclasses.replace(SMALL, **change)
+    with pytest.raises(KpkitError) as caught:
+        common_codec([SMALL, SMALL, other], ["a", "b", "c"], stride)
+    assert str(caught.value) == (
+        f"members a (classic-128x96-s4-p1.25) and c ({other.id}) do not match; blend members of one crop only"
+    )
+
+
+def test_members_of_other_strides_need_a_common_one() -> None:
+    fine = dataclasses.replace(SMALL, stride=2)
+    with pytest.raises(KpkitError) as caught:
+        common_codec([SMALL, fine], ["a", "b"], None)
+    assert str(caught.value) == (
+        "members a (classic-128x96-s4-p1.25) and b (classic-128x96-s2-p1.25) do not match; "
+        "name common_stride in the document"
+    )
+    assert common_codec([SMALL, fine], ["a", "b"], 2) == fine
+    assert common_codec([fine, SMALL], ["b", "a"], 4) == SMALL
+    assert common_codec([SMALL, SMALL], ["a", "b"], None) == SMALL
+    assert common_codec([SMALL], ["a"], 2) == fine

@@ -1,0 +1,111 @@
+"""Codecs: round trips between picture, crop and heatmap, ids; maps brought to another grid."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kpkit.core.crops import transform
+from kpkit.core.errors import KpkitError
+from kpkit.heatmaps.codecs import Codec
+from kpkit.heatmaps.decode import decode
+from kpkit.heatmaps.grid import to_codec
+
+from .drawn import encoded, places
+
+conventions = st.sampled_from(["classic", "unbiased"])
+codecs = st.builds(
+    Codec,
+    convention=conventions,
+    input_size=st.sampled_from([(128, 96), (256, 192), (384, 288), (64, 160)]),
+    stride=st.sampled_from([1, 2, 4, 8]),
+    padding=st.sampled_from([1.0, 1.1, 1.25]),
+)
+
+
+@given(codecs, st.integers(0, 2**32))
+@settings(max_examples=60, deadline=None)
+def test_round_trips(codec: Codec, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(-50, 400, (3, 17, 2))
+    np.testing.assert_allclose(codec.to_crop(codec.to_heatmap(points)), points, atol=1e-9)
+    box = np.concatenate([rng.uniform(-100, 2000, (3, 2)), rng.uniform(1, 900, (3, 2))], axis=1)
+    crop = transform(codec.matrices(box), points)
+    np.testing.assert_allclose(codec.to_image(codec.to_heatmap(crop), box), points, atol=1e-6)
+
+
+@given(codecs)
+def test_shape_and_corners(codec: Codec) -> None:
+    height, width = codec.input_size
+    assert codec.shape == (height // codec.stride, width // codec.stride)
+    corners = np.array([[0.0, 0.0], [width - 1, height - 1]])
+    found = codec.to_heatmap(corners)
+    assert found[0].tolist() == [0, 0]
+    if codec.convention == "unbiased":  # corner pixels meet corner pixels
+        np.testing.assert_allclose(found[1], [codec.shape[1] - 1, codec.shape[0] - 1])
+    else:  # stride pixels apart
+        np.testing.assert_allclose(found[1], (corners[1]) / codec.stride)
+
+
+@pytest.mark.parametrize(
+    "change", [{"convention": "unbiased"}, {"input_size": (96, 128)}, {"stride": 2}, {"padding": 1.2}]
+)
+def test_an_id_tells_every_difference(change: dict) -> None:
+    codec = Codec("classic", (128, 96), 4, 1.25)
+    assert codec.id == "classic-128x96-s4-p1.25"
+    assert dataclasses.replace(codec, **change).id != codec.id
+
+
+@given(conventions, st.sampled_from([(2, 4), (4, 2), (4, 8), (4, 1), (1, 4)]), st.integers(0, 2**32))
+@settings(max_examples=30, deadline=None)
+def test_points_keep_their_place_on_another_grid(
+    convention: str, strides: tuple[int, int], seed: int
+) -> None:
+    source, target = (Codec(convention, (128, 96), stride, 1.25) for stride in strides)
+    crop = places(seed, (36, 36), (60, 92), n=1)
+    maps = encoded(source.to_heatmap(crop), source.shape, sigma=8 / strides[0])
+    moved = to_codec(maps, source, target)
+    assert moved.shape == (1, 17, *target.shape)
+    assert moved.dtype == np.float32
+    coarser = max(strides)
+    points, _ = decode(moved)
+    assert np.abs(target.to_crop(points) - crop).max() < 0.1 * coarser
+    # the centre of mass shows that nothing is moved as a whole
+    mass = moved.sum(axis=(2, 3))
+    x = (moved.sum(axis=2) * np.arange(target.shape[1])).sum(axis=2) / mass
+    y = (moved.sum(axis=3) * np.arange(target.shape[0])).sum(axis=2) / mass
+    centre = target.to_crop(np.stack([x, y], axis=2))
+    assert np.abs(centre - crop).max() < 0.02 * coarser
+
+
+@given(conventions, st.sampled_from([(2, 4), (4, 2), (4, 4)]))
+@settings(max_examples=10, deadline=None)
+def test_flat_maps_stay_flat(convention: str, strides: tuple[int, int]) -> None:
+    source, target = (Codec(convention, (128, 96), stride, 1.25) for stride in strides)
+    moved = to_codec(np.full((1, 2, *source.shape), 0.7, np.float32), source, target)
+    np.testing.assert_allclose(moved, 0.7, rtol=1e-5)
+
+
+def test_classic_grids_share_their_pixels() -> None:
+    """Every pixel of the coarse classic grid is one of the fine grid's, so it keeps its value exactly."""
+    fine, coarse = (Codec("classic", (64, 32), stride, 1.25) for stride in (2, 4))
+    maps = np.random.default_rng(0).random((1, 3, *fine.shape), dtype=np.float32)
+    np.testing.assert_array_equal(to_codec(maps, fine, coarse), maps[..., ::2, ::2])
+    back = to_codec(maps[..., ::2, ::2], coarse, fine)
+    np.testing.assert_array_equal(back[..., ::2, ::2], maps[..., ::2, ::2])
+    assert to_codec(maps, fine, fine) is maps
+
+
+@pytest.mark.parametrize("change", [{"convention": "unbiased"}, {"input_size": (64, 64)}, {"padding": 1.0}])
+def test_other_crops_are_refused(change: dict) -> None:
+    source = Codec("classic", (64, 32), 4, 1.25)
+    target = dataclasses.replace(source, stride=2, **change)
+    with pytest.raises(KpkitError) as caught:
+        to_codec(np.zeros((1, 17, *source.shape), np.float32), source, target)
+    assert str(caught.value) == (
+        f"heatmaps of classic-64x32-s4-p1.25 cannot be brought to {target.id}: other crops"
+    )
