@@ -28,3 +28,24 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             "NOTE: ../shared is absent: golden and real-data tests were skipped", yellow=True
         )
+
+
+@pytest.fixture(scope="session")
+def nano_world(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A generated world of a few dozen pictures, drawn once for all test processes; do not write to it."""
+    from kpkit.core.files import locked
+    from kpkit.data.world import draw_world
+
+    base = tmp_path_factory.getbasetemp()
+    base = base if worker_id == "master" else base.parent
+    counts = {"train2017": 14, "val2017": 8, "aic": 8, "unlabeled2017": 6, "test-dev2017": 4,
+              "test-challenge2017": 4}  # fmt: skip
+    with locked(base / "nano_world.lock", wait=300):
+        draw_world(base / "nano_world", size="tiny", seed=3, counts=counts)
+    return base / "nano_world"
+
+
+@pytest.fixture(scope="session")
+def documents() -> Path:
+    """The documents of the tests: a pipeline of seconds, and one for real input."""
+    return Path(__file__).parent / "documents"
