@@ -58,8 +58,8 @@ class Build:
 
 
 def sample_build(rng: np.random.Generator) -> Build:
-    """A random person: 16 % children, the rest adults."""
-    child, woman = rng.random() < 0.16, rng.random() < 0.48
+    """A random person: 12 % children, the rest adults."""
+    child, woman = rng.random() < 0.12, rng.random() < 0.48
     height = rng.uniform(1.0, 1.45) if child else rng.normal(1.66 if woman else 1.78, 0.07)
     legs = rng.normal(1, 0.035) * (0.94 if child else 1)
     arms = rng.normal(1, 0.03)

@@ -49,7 +49,7 @@ def detect(
     box, area, seen = people.box[single], people.area[single], share[single]
     # Large and visible people are found surely and boxed well.
     ease = 0.55 * np.log(np.maximum(area, 20) / 900) + 2.2 * (seen - 0.55)
-    found = rng.random(len(box)) < 0.76 + 0.23 * _sigmoid(2.2 * ease + 2.0)
+    found = rng.random(len(box)) < 0.70 + 0.27 * _sigmoid(2.2 * ease + 1.8)
     quality = _sigmoid(1.3 * ease + 0.8 + rng.normal(0, 1.25, len(box)))
     spread = (0.025 + 0.07 * (1 - quality))[:, None]
     parts = [(_jitter(rng, box, spread)[found], quality[found] ** 0.8)]

@@ -133,8 +133,8 @@ def label(
             continue
         share = area / max(sketch.painted, 1)
         keypoints = np.zeros((len(WORLD19), 3))
-        small = area < rng.uniform(380, 800)
-        if sketch.given is not None or not (small or share < 0.2):
+        small = area < rng.uniform(550, 1100)
+        if sketch.given is not None or not (small or share < 0.25):
             value = visibilities(rng, layers, sketch, share)
             keypoints[:, :2] = np.round(sketch.keypoints)
             keypoints[:, 2] = value

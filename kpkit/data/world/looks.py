@@ -87,6 +87,7 @@ SKINS = np.array([(200, 215, 245), (175, 195, 235), (150, 178, 224), (125, 155, 
                   (70, 98, 150), (52, 72, 112), (40, 52, 82)], float)  # fmt: skip
 HAIRS = np.array([(25, 22, 22), (32, 36, 48), (40, 58, 88), (60, 92, 135), (110, 160, 200), (165, 170, 175),
                   (38, 62, 130)], float)  # fmt: skip
+HAIR_SHARE = (0.27, 0.2, 0.18, 0.12, 0.1, 0.08, 0.05)
 STONES = np.array([(205, 212, 216), (165, 172, 176), (120, 128, 130), (60, 82, 104), (88, 116, 86),
                    (60, 66, 70), (95, 150, 190), (150, 165, 185)], float)  # fmt: skip
 PLASTICS = np.array([(235, 238, 240), (205, 215, 228), (38, 38, 40), (160, 190, 215), (120, 120, 122),
@@ -108,6 +109,11 @@ def cloth_colour(rng: np.random.Generator) -> np.ndarray:
     return np.clip(colour, 8, 250)
 
 
+def _apart(colour: np.ndarray, choices: list[np.ndarray]) -> np.ndarray:
+    """The choice that differs most from a colour: trimmings are chosen to be seen."""
+    return max(choices, key=lambda choice: float(np.abs(choice - colour).sum()))
+
+
 def sample_look(rng: np.random.Generator, woman: bool, child: bool) -> Look:
     """Clothes for a living person."""
     base, second = np.zeros((N_PARTS, 3)), np.zeros((N_PARTS, 3))
@@ -118,12 +124,13 @@ def sample_look(rng: np.random.Generator, woman: bool, child: bool) -> Look:
         legwear = np.clip(np.array([110, 75, 50]) * rng.uniform(0.4, 1.4), 10, 240)  # jeans
     if rng.random() < 0.10:
         legwear = np.clip(top * rng.uniform(0.8, 1.1), 5, 250)
-    hair = HAIRS[rng.choice(len(HAIRS), p=[0.27, 0.2, 0.18, 0.12, 0.1, 0.08, 0.05])] + rng.normal(0, 6, 3)
+    hair = _apart(skin, [HAIRS[rng.choice(len(HAIRS), p=HAIR_SHARE)] + rng.normal(0, 6, 3) for _ in range(3)])
     colours = {
         Part.SKIN: skin, Part.HAIR: hair, Part.WHITE: (238, 240, 240),
         Part.IRIS: np.array([40, 40, 40]) + rng.normal(0, 10, 3),
         Part.LIPS: skin * (0.62, 0.60, 0.86), Part.BROW: hair * 0.7 + skin * 0.12,
-        Part.TOP: top, Part.TOP_TRIM: cloth_colour(rng), Part.EMBLEM: cloth_colour(rng),
+        Part.TOP: top, Part.TOP_TRIM: _apart(top, [cloth_colour(rng) for _ in range(3)]),
+        Part.EMBLEM: _apart(top, [cloth_colour(rng) for _ in range(3)]),
         Part.SLEEVE: top if rng.random() < 0.8 else cloth_colour(rng), Part.LEGWEAR: legwear,
         Part.LEG_TRIM: cloth_colour(rng), Part.BELT: np.array([40, 45, 60]) * rng.uniform(0.4, 2.5),
         Part.SHOE: cloth_colour(rng), Part.SOCK: cloth_colour(rng), Part.HAT: cloth_colour(rng),
@@ -151,12 +158,12 @@ def sample_look(rng: np.random.Generator, woman: bool, child: bool) -> Look:
     if dress or (woman and rng.random() < 0.15):
         look.skirt, look.legs = float(rng.uniform(0.55, 1.5)), 0.0
     look.closure = str(rng.choice(["", "emblem", "buttons", "zip", "open", "tie"],
-                                  p=[0.28, 0.28, 0.13, 0.1, 0.16, 0.05]))  # fmt: skip
+                                  p=[0.2, 0.3, 0.14, 0.13, 0.17, 0.06]))  # fmt: skip
     if look.closure == "open":
         look.sleeve = 2.0
         for table in (base, second, pattern, period):
             table[Part.SLEEVE] = table[Part.JACKET]
-    look.back = str(rng.choice(["", "print", "straps", "rucksack"], p=[0.6, 0.2, 0.06, 0.14]))
+    look.back = str(rng.choice(["", "print", "straps", "rucksack"], p=[0.66, 0.12, 0.08, 0.14]))
     styles = ["short", "long", "bun", "bald", "tail"]
     look.hair = str(
         rng.choice(styles, p=[0.15, 0.45, 0.12, 0.0, 0.28] if woman else [0.85, 0.05, 0.02, 0.07, 0.01])

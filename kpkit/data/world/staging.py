@@ -62,7 +62,7 @@ def _count(rng: np.random.Generator) -> int:
 
 def _tall(rng: np.random.Generator) -> float:
     """Height in pixels of a standing adult at the main figure's place."""
-    return float(np.clip(rng.lognormal(np.log(172), 0.5), 45, 460))
+    return float(np.clip(rng.lognormal(np.log(168), 0.42), 45, 420))
 
 
 def arrange(rng: np.random.Generator) -> Stage:
@@ -92,11 +92,11 @@ def arrange(rng: np.random.Generator) -> Stage:
 
 
 def _yaw(rng: np.random.Generator) -> float:
-    """Facing the camera 60 %, away 20 %, sideways the rest."""
+    """Facing the camera 64 %, away 20 %, sideways the rest."""
     kind = rng.random()
-    if kind < 0.60:
+    if kind < 0.64:
         return float(rng.normal(0, 22))
-    if kind < 0.80:
+    if kind < 0.84:
         return float(180 + rng.normal(0, 20))
     return float(rng.choice([90, -90]) + rng.normal(0, 25))
 
@@ -104,7 +104,7 @@ def _yaw(rng: np.random.Generator) -> float:
 def _spot(rng: np.random.Generator, stage: Stage, main: float) -> np.ndarray:
     """A ground point for a figure: next to another, or anywhere."""
     scene, camera = stage.scene, stage.scene.camera
-    if stage.actors and rng.random() < 0.4:
+    if stage.actors and rng.random() < 0.32:
         other = stage.actors[rng.integers(len(stage.actors))].figure
         distance = other.distance + rng.normal(0, 0.45)
         x = other.body["pelvis"][0] + rng.choice([-1, 1]) * rng.uniform(0.4, 1.0) * other.unit
