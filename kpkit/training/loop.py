@@ -93,14 +93,16 @@ def train(
     before, start = state.seconds, time.monotonic()
     for step, batch in loader:
         stepper(step, batch)
-        shown = plan.step(step)
-        if shown.last_of_epoch:
+        last_of_epoch = plan.step(step).last_of_epoch
+        saves = _saves(spec, plan, step, last_of_epoch)
+        if saves or last_of_epoch or state.step % 10 == 0:
+            stepper.require_finite()  # before a diverged network is validated or kept
+        if last_of_epoch:
             _end_epoch(spec, data, plan, state, step, device)
-        if rank == 0 and _saves(spec, plan, step, shown.last_of_epoch):
+        if rank == 0 and saves:
             state.seconds = before + time.monotonic() - start
             save_checkpoint(work, state.step, state.to_checkpoint())
-        if state.step % 10 == 0 or shown.last_of_epoch:
-            stepper.require_finite()
+        if state.step % 10 == 0 or last_of_epoch:
             progress(state.step, plan.total_steps, "steps", _note(state, plan, step))
     return state
 

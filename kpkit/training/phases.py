@@ -27,8 +27,9 @@ class PhasePlan:
 
     The sources are numbered one after the other in the order of ``counts``. An epoch of a phase shows every
     row of C once (of the phase's first source where it lacks C) and of each other source its ratio times as
-    many, drawn without repetition until the source is used up. Rows are shuffled anew each epoch from the
-    seed and the epoch alone, so any step can be found without the ones before it: resuming needs a number.
+    many, drawn without repetition until the source is used up; what is left after the last whole batch is
+    not shown. Rows are shuffled anew each epoch from the seed and the epoch alone, so any step can be found
+    without the ones before it: resuming needs a number.
 
     Args:
         training: phases, epochs, batch size, step limit, seed.
