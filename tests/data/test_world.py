@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import re
+import subprocess
 from collections import defaultdict
 from pathlib import Path
 
@@ -184,8 +185,12 @@ def test_interrupted_drawing_leaves_no_world(tmp_path: Path) -> None:
         draw_world(tmp_path / "world", size="tiny", counts=FEW, progress=stop)
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "world").mkdir()
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    (tmp_path / f".world.{killed.pid}.drawing/coco").mkdir(parents=True)  # what SIGKILL leaves
     draw_world(tmp_path / "world", size="tiny", counts=FEW)  # an empty folder is taken
     assert (tmp_path / "world/world.json").is_file()
+    assert [p.name for p in tmp_path.iterdir()] == ["world"]
 
 
 def test_contact_sheet(world: Path) -> None:

@@ -63,16 +63,35 @@ def draw_world(
     if _already_there(directory, plan):
         return dict(files.read_json(directory / "world.json"))
     layouts = read_layouts(poses) if poses is not None else None
+    _sweep(directory)
     work = directory.with_name(f".{directory.name}.{os.getpid()}.drawing")
-    shutil.rmtree(work, ignore_errors=True)
     try:
-        summary = _draw(work, plan, layouts, workers, progress)
-        if directory.is_dir():
-            directory.rmdir()  # empty, as checked; a rename needs the place free
+        _draw(work, plan, layouts, workers, progress)
+        if directory.is_dir() and not any(directory.iterdir()):
+            directory.rmdir()  # a rename needs the place free
         files.publish_folder(work, directory)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    return summary
+    _already_there(directory, plan)  # another process may have been quicker with another world
+    return dict(files.read_json(directory / "world.json"))
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what killed drawings of the same world left beside it."""
+    for left in directory.parent.glob(f".{directory.name}.*.drawing"):
+        pid = left.name.split(".")[-2]
+        if not pid.isdigit() or int(pid) == os.getpid() or not _alive(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _plan(size: str, seed: int, poses: Path | None, counts: Mapping[str, int] | None) -> dict[str, Any]:
@@ -124,7 +143,7 @@ def _already_there(directory: Path, plan: dict[str, Any]) -> bool:
 
 def _draw(
     work: Path, plan: dict[str, Any], layouts: Layouts | None, workers: int, progress: Progress
-) -> dict[str, Any]:
+) -> None:
     for folder in sorted({*FOLDERS.values(), "coco/annotations", "coco/person_detection_results", "sealed"}):
         (work / folder).mkdir(parents=True)
     jobs = [(split, index) for split in SPLITS for index in range(plan["pictures"][split])]
@@ -140,7 +159,6 @@ def _draw(
     _write_test(work, drawn)
     summary = {**plan, "people": people, "results": "on the generated world"}
     files.write_json(work / "world.json", summary)
-    return summary
 
 
 def _image_ids(seed: int, count: int) -> np.ndarray:
