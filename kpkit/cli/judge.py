@@ -58,8 +58,7 @@ def check(
         print(json_module.dumps([asdict(problem) for problem in problems]))
     else:
         for problem in problems:
-            row = "" if problem.row is None else f"row {problem.row}: "
-            print(f"{problem.severity}: {row}{problem.message} [{problem.code}]")
+            print(problem)
         warnings = len(problems) - errors
         verdict = "would be refused" if errors else "good"
         print(f"{file}: {verdict}, {errors} errors, {warnings} warnings")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from kpkit.core.errors import InputError
 from kpkit.core.files import HashCache
-from kpkit.specs.datasets import Dataset, DatasetSpec, data_root, resolve
+from kpkit.specs.base import did_you_mean
+from kpkit.specs.datasets import KNOWN, Dataset, DatasetSpec, data_root, resolve
 
 
 @dataclass
@@ -25,12 +26,26 @@ class Context:
 
     def __post_init__(self) -> None:
         self.runs = self.runs.absolute()
+        if self.runs.exists() and not self.runs.is_dir():
+            raise InputError("is a file, not a folder of artefacts", file=self.runs, remedy="give --runs DIR")
         self.hashes = HashCache(self.runs / ".hashes.json")
 
     def dataset(
-        self, name: str, own: dict[str, DatasetSpec], missing: list[str], need: tuple[str, ...] = ()
+        self,
+        name: str,
+        own: dict[str, DatasetSpec],
+        missing: list[str],
+        need: tuple[str, ...] = (),
+        *,
+        named_in: Path,
     ) -> Dataset | None:
-        """A data set's files; what is not there is added to ``missing`` instead of raised."""
+        """A data set's files; what is not there is added to ``missing`` instead of raised.
+
+        Raises InputError for a name that is no data set's, with the document it stands in.
+        """
+        if name not in own and name not in KNOWN:
+            cause, remedy = f"unknown data set {name!r}", did_you_mean(name, [*KNOWN, *own])
+            raise InputError(cause, file=named_in, remedy=remedy)
         try:
             return resolve(name, data_root(self.data), own, need=need)
         except InputError as error:

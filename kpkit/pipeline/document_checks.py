@@ -55,22 +55,18 @@ def check_network(document: Document, *, built: bool) -> None:
         try:
             weightless(network)
         except InputError as error:
-            raise InputError(str(error), file=document.path, row="network") from None
+            raise InputError(str(error), file=document.path) from None
 
 
-def check_members(
-    document: Document, key: str, members: Mapping[str, RecipeSpec], common_stride: int | None
-) -> None:
+def check_members(document: Document, members: Mapping[str, RecipeSpec]) -> None:
     """Refuse members that cannot be blended (promise P4).
 
     Args:
-        document: names the members.
-        key: under which it does.
+        document: the ensemble or pseudo-label document that names them.
         members: name -> recipe.
-        common_stride: the document's.
     """
     codecs = [codec_of(spec, weightless(spec.network)) for spec in members.values()]
     try:
-        common_codec(codecs, list(members), common_stride)
+        common_codec(codecs, list(members), document.spec.common_stride)
     except KpkitError as error:
-        raise InputError(str(error), file=document.path, row=key) from None
+        raise InputError(str(error), file=document.path) from None

@@ -83,7 +83,7 @@ class GraphBuilder:
         if spec is None:
             raise InputError("the recipe names no [data.H]", file=document.path)
         missing: list[str] = []
-        dataset = self._dataset(spec.boxes, document.spec.datasets, missing, need=("detections",))
+        dataset = self._dataset(document, spec.boxes, document.spec.datasets, missing, need=("detections",))
         inputs = self._inputs(boxes=dataset)
         artefact = Artefact("hard_negatives", spec.boxes, _hashed(spec), inputs, self.context.runs)
         known = self.nodes.get(("hard_negatives", artefact.key))
@@ -136,7 +136,7 @@ class GraphBuilder:
                 inputs[letter] = node.artefact.key
                 name = spec.data.H.boxes if letter == "H" else node.document.spec.images
             own = spec.datasets if letter != "U" else node.document.spec.datasets
-            dataset = self._dataset(name, own, missing)
+            dataset = self._dataset(document, name, own, missing)
             if dataset:
                 sources[letter] = dataset
             if letter in "AC":
@@ -144,7 +144,7 @@ class GraphBuilder:
         val = None
         if spec.data.val:
             need = ("detections",) if spec.data.val_boxes == "detections" else ()
-            val = self._dataset(spec.data.val, spec.datasets, missing, need=need)
+            val = self._dataset(document, spec.data.val, spec.datasets, missing, need=need)
             inputs |= {f"val_{k}": v for k, v in self._inputs(boxes=val).items()}
         artefact = Artefact("recipes", document.name, _hashed(spec), inputs, self.context.runs)
         check_network(document, built=not artefact.done)
@@ -167,14 +167,14 @@ class GraphBuilder:
         spec = document.spec
         missing: list[str] = []
         need = ("detections",) if spec.boxes == "detections" else ()
-        dataset = self._dataset(spec.images, spec.datasets, missing, need=need)
-        labelled = self._dataset(spec.labelled, spec.datasets, missing)
+        dataset = self._dataset(document, spec.images, spec.datasets, missing, need=need)
+        labelled = self._dataset(document, spec.labelled, spec.datasets, missing)
         members, needs = self._members(spec.teachers, document)
         inputs = self._inputs(images=dataset) | {n.artefact.name: n.artefact.key for n in needs}
         inputs["labelled"] = self.context.hash(labelled.annotations if labelled else None)
         artefact = Artefact("pseudo_labels", document.name, _hashed(spec), inputs, self.context.runs)
         if not artefact.done:
-            check_members(document, "teachers", {m.name: m.spec for m in members}, spec.common_stride)
+            check_members(document, {m.name: m.spec for m in members})
         job = LabelJob(
             artefact,
             _keys(needs),
@@ -198,14 +198,14 @@ class GraphBuilder:
     ) -> Node:
         missing: list[str] = []
         need = ("detections",) if spec.boxes.source == "detections" else ()
-        dataset = self._dataset(images, spec.datasets | own, missing, need=need)
+        dataset = self._dataset(document, images, spec.datasets | own, missing, need=need)
         members, needs = self._members(spec.members, document)
         inputs = self._inputs(boxes=dataset) | {n.artefact.name: n.artefact.key for n in needs}
         split = images.removeprefix("coco_")
         hashed = _hashed(spec) | {"split": images, "keep_members": val}
         artefact = Artefact("ensembles", f"{document.name}-on-{split}", hashed, inputs, self.context.runs)
         if not artefact.done:
-            check_members(document, "members", {m.name: m.spec for m in members}, spec.common_stride)
+            check_members(document, {m.name: m.spec for m in members})
         job = EnsembleJob(
             artefact,
             _keys(needs),
@@ -226,7 +226,7 @@ class GraphBuilder:
         nodes = [] if not ensemble.spec.val else self._ensemble_on_val(ensemble)
         for entry in spec.entries:
             missing: list[str] = []
-            dataset = self._dataset(entry.images, spec.datasets | ensemble.spec.datasets, missing)
+            dataset = self._dataset(document, entry.images, spec.datasets | ensemble.spec.datasets, missing)
             poses = self.ensemble(ensemble, entry.images, spec.datasets, False, entry.boxes)
             inputs = {"poses": poses.artefact.key}
             if dataset:
@@ -261,9 +261,14 @@ class GraphBuilder:
         return files, nodes
 
     def _dataset(
-        self, name: str, own: dict[str, DatasetSpec], missing: list[str], need: tuple[str, ...] = ()
+        self,
+        document: Document,
+        name: str,
+        own: dict[str, DatasetSpec],
+        missing: list[str],
+        need: tuple[str, ...] = (),
     ) -> Dataset | None:
-        return self.context.dataset(name, own, missing, need)
+        return self.context.dataset(name, own, missing, need, named_in=document.path)
 
     def _inputs(self, **datasets: Dataset | None) -> dict[str, str]:
         """Hashes of a data set's annotations and detections."""
