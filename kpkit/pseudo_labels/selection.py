@@ -40,8 +40,8 @@ def solve_threshold(scores: np.ndarray, pictures: int, wanted: float) -> BoxThre
         wanted: people per picture of the labelled set.
 
     Returns:
-        the threshold that lets through the nearest possible number; ties of score stay together, so it may
-        let through more than asked. With too few detections all are let through.
+        the highest score that lets through as many as asked, rounded to a whole number, at least one; ties
+        of score stay together, so it may let through more. With too few detections all are let through.
     """
     if len(scores) == 0:
         raise KpkitError("there is no detection on the pictures to label")

@@ -1,0 +1,290 @@
+"""Boxes to poses: an all-knowing network's points come back to their places in the picture."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from kpkit.core.crops import transform
+from kpkit.core.instances import Instances
+from kpkit.core.skeletons import COCO17
+from kpkit.data.crops import CropDataset
+from kpkit.heatmaps.blend import common_codec
+from kpkit.heatmaps.codecs import Codec
+from kpkit.heatmaps.encode import gaussian_targets
+from kpkit.heatmaps.flip import unflip
+from kpkit.inference import predict
+from kpkit.inference.network import Predictor, codec_of, normaliser
+from kpkit.inference.predict import predict_poses
+from kpkit.models.network import Output, PoseNetwork
+from kpkit.specs.poses import DecodeSpec
+from kpkit.specs.recipe import RecipeSpec
+from kpkit.training.loop import build_network
+
+CPU = torch.device("cpu")
+SIZE = (64, 64)
+EXACT = DecodeSpec(refine="parabola")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def recipe(convention: str = "classic", size: tuple[int, int] = SIZE, seed: int = 0) -> RecipeSpec:
+    return RecipeSpec.model_validate(
+        {
+            "kind": "recipe",
+            "network": {
+                "name": "cpn_resnet50",
+                "input_size": size,
+                "options": {"depths": [1, 1, 1, 1], "width": 8, "channels": 16},
+            },
+            "codec": {"convention": convention},
+            "data": {"C": "x"},
+            "training": {"phases": ["C"], "epochs": [1], "precision": "fp32", "seed": seed},
+        }
+    )
+
+
+def scene(folder: Path, count: int = 5, seed: int = 0) -> tuple[CropDataset, np.ndarray]:
+    """One person a picture, who is known by the picture's red; its right half is green."""
+    rng = np.random.default_rng(seed)
+    box = np.concatenate([rng.uniform(40, 60, (count, 2)), rng.uniform(60, 120, (count, 2))], axis=1)
+    points = box[:, None, :2] + rng.uniform(0.1, 0.9, (count, 17, 2)) * box[:, None, 2:]
+    paths = []
+    for k in range(count):
+        image = np.zeros((240, 240, 3), np.uint8)
+        image[:, :, 2] = 10 * (k + 1)
+        image[:, round(box[k, 0] + box[k, 2] / 2) :, 1] = 255
+        paths.append(str(folder / f"{k}.png"))
+        cv2.imwrite(paths[-1], image)
+    people = Instances.of(np.arange(count), box, score=rng.random(count), source="D")
+    return CropDataset(people, paths, SIZE), points
+
+
+class Oracle(PoseNetwork):
+    """Knows everybody's keypoints, looks up who is shown and whether mirrored, draws the maps."""
+
+    def __init__(self, spec: RecipeSpec, crops: CropDataset, points: np.ndarray, stride: int) -> None:
+        super().__init__(keypoints=17, input_size=spec.network.input_size)
+        self.outputs = (Output(stride=stride),)
+        self.codec = codec_of(spec, self)
+        self.points = transform(self.codec.matrices(crops.instances.box), points)
+        self.spec, self.calls = spec, 0
+
+    def stream(self, images: Tensor, final_only: bool) -> Iterator[Tensor]:
+        assert final_only
+        assert not self.training
+        self.calls += 1
+        height, width = SIZE
+        std, mean = (torch.tensor(v) for v in (self.spec.network.std, self.spec.network.mean))
+        row = images[:, :, height // 2]
+        rgb = (row * std[:, None] + mean[:, None]) * 255
+        who = (rgb[:, 0, width // 2] / 10).round().long() - 1
+        mirrored = (rgb[:, 1, width // 4] > 128).numpy()
+        points = self.points[who.numpy()]
+        reflected = (points * [-1, 1] + [width - 1, 0])[:, COCO17.flip_order]
+        points = np.where(mirrored[:, None, None], reflected, points)
+        on_map = torch.from_numpy(self.codec.to_heatmap(points))
+        yield gaussian_targets(on_map, torch.ones(on_map.shape[:2]).bool(), self.codec.shape, 2.0)
+
+
+def oracle(
+    crops: CropDataset, points: np.ndarray, convention: str = "classic", stride: int = 4, name: str = "a"
+) -> Predictor:
+    spec = recipe(convention)
+    return Predictor(name, Oracle(spec, crops, points, stride), spec, CPU)
+
+
+def looked_at(folder: Path, convention: str, stride: int, decoding: DecodeSpec) -> tuple[np.ndarray, Any]:
+    """Errors in heatmap pixels (N, K, 2), and the poses."""
+    crops, points = scene(folder)
+    crops = CropDataset(crops.instances, crops.pictures, SIZE, convention=convention)
+    one = oracle(crops, points, convention, stride)
+    poses, _ = predict_poses([one], [1.0], one.codec, crops, decoding)
+    a_pixel = np.diff(one.codec.to_image(np.tile([[[0.0, 0.0], [1.0, 1.0]]], (5, 1, 1)), poses.box), axis=1)
+    return (poses.keypoints[:, :, :2] - points) / a_pixel, poses
+
+
+@pytest.mark.parametrize("convention", ["classic", "unbiased"])
+@pytest.mark.parametrize("stride", [2, 4])
+@pytest.mark.parametrize("flip_test", [True, False])
+def test_points_come_back(tmp_path: Path, convention: str, stride: int, flip_test: bool) -> None:
+    decoding = DecodeSpec(flip_test=flip_test)
+    error, poses = looked_at(tmp_path, convention, stride, decoding)
+    assert np.abs(error).max() < 0.05
+    crops, _ = scene(tmp_path)
+    np.testing.assert_array_equal(poses.box, crops.instances.box)
+    np.testing.assert_array_equal(poses.score, crops.instances.score)
+    assert set(poses.source) == {"P"}
+    assert (poses.keypoints[:, :, 2] > 0.9).all()
+    assert (poses.keypoints[:, :, 2] <= 1).all()
+
+
+def test_a_wrong_flip_shift_is_seen(tmp_path: Path) -> None:
+    """The classic crop's maps must move by (stride - 1) / stride; without it points go 3/8 px to the left."""
+    error, _ = looked_at(tmp_path, "classic", 4, DecodeSpec(flip_shift=0.0))
+    np.testing.assert_allclose(error[..., 0], -0.375, atol=0.03)
+    assert np.abs(error[..., 1]).max() < 0.05
+
+
+def test_blur_and_rule_are_the_document_s(tmp_path: Path) -> None:
+    rough, _ = looked_at(tmp_path, "classic", 4, DecodeSpec(refine="argmax", flip_test=False))
+    assert 0.4 < np.abs(rough).max() <= 0.5 + 1e-6
+    (tmp_path / "again").mkdir()
+    blurred, poses = looked_at(tmp_path / "again", "classic", 4, DecodeSpec(blur=5))
+    assert np.abs(blurred).max() < 0.1  # near an edge the blur sees outside zeros
+    assert (poses.keypoints[:, :, 2] > 0.9).all()  # scores are those before the blur
+
+
+def test_a_flip_test_is_a_second_pass(tmp_path: Path) -> None:
+    crops, points = scene(tmp_path)
+    for flip_test, calls in ((False, 1), (True, 2)):
+        one = oracle(crops, points)
+        predict_poses([one], [1.0], one.codec, crops, DecodeSpec(flip_test=flip_test))
+        assert one.network.calls == calls  # type: ignore[attr-defined]
+
+
+# --- several members
+
+
+def members(crops: CropDataset, points: np.ndarray) -> list[Predictor]:
+    """Of strides 4, 2 and 4; the second and third are off by some pixels."""
+    return [
+        oracle(crops, points, stride=4, name="a"),
+        oracle(crops, points + np.array([3.0, -2.0]), stride=2, name="b"),
+        oracle(crops, points - 1.0, stride=4, name="c"),
+    ]
+
+
+def test_the_order_of_members_does_not_matter(tmp_path: Path) -> None:
+    crops, points = scene(tmp_path)
+    three, weights = members(crops, points), [1.0, 2.0, 0.5]
+    codec = common_codec([p.codec for p in three], ["a", "b", "c"], 4)
+    poses, alone = predict_poses(three, weights, codec, crops, EXACT, keep_members=True)
+    assert list(alone) == ["a", "b", "c"]
+    for order in ([2, 1, 0], [1, 2, 0]):
+        other, other_alone = predict_poses(
+            [three[i] for i in order], [weights[i] for i in order], codec, crops, EXACT, keep_members=True
+        )
+        np.testing.assert_allclose(other.keypoints, poses.keypoints, atol=1e-4)
+        np.testing.assert_allclose(other.keypoints[..., 2], poses.keypoints[..., 2], atol=1e-6)
+        for name, own in alone.items():
+            np.testing.assert_array_equal(other_alone[name].keypoints, own.keypoints)
+
+
+def test_members_alone_are_what_each_finds_by_itself(tmp_path: Path) -> None:
+    crops, points = scene(tmp_path)
+    three = members(crops, points)
+    _, alone = predict_poses(three, [1.0, 1.0, 1.0], three[0].codec, crops, EXACT, keep_members=True)
+    for predictor, shift in zip(three, ([0, 0], [3, -2], [-1, -1]), strict=True):
+        own, nothing = predict_poses([predictor], [7.0], predictor.codec, crops, EXACT)
+        assert nothing == {}
+        np.testing.assert_array_equal(alone[predictor.name].keypoints, own.keypoints)
+        found = (own.keypoints[..., :2] - points).mean(axis=(0, 1))
+        np.testing.assert_allclose(found, shift, atol=0.1)
+
+
+def test_a_heavy_member_pulls_the_blend(tmp_path: Path) -> None:
+    crops, points = scene(tmp_path)
+    one, other = members(crops, points)[::2]
+    codec = one.codec
+    found = []
+    for weight in (1e-6, 0.5, 1.0, 2.0, 1e6):
+        poses, _ = predict_poses([one, other], [1.0, weight], codec, crops, EXACT)
+        found.append(float((poses.keypoints[..., :2] - points).mean()))
+    assert found == sorted(found, reverse=True)
+    assert found[0] == pytest.approx(0, abs=0.05)
+    assert found[2] == pytest.approx(-0.5, abs=0.1)
+    assert found[-1] == pytest.approx(-1, abs=0.05)
+
+
+# --- a real network
+
+
+def network(spec: RecipeSpec, name: str = "a") -> Predictor:
+    net = build_network(spec)
+    return Predictor(name, net.eval(), spec, CPU)
+
+
+def test_splitting_boxes_at_pictures_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But float noise, which the flat maps of an untrained network magnify to hundredths of a pixel."""
+    crops, _ = scene(tmp_path, count=7)
+    two = [network(recipe(seed=1), "a"), network(recipe(seed=2), "b")]
+    codec = two[0].codec
+    whole, _ = predict_poses(two, [1.0, 1.0], codec, crops, EXACT)
+    for cuts in ([0, 3, 7], [0, 1, 2, 7]):
+        parts = []
+        for begin, end in itertools.pairwise(cuts):
+            part = CropDataset(crops.instances[begin:end], crops.pictures[begin:end], SIZE)
+            parts.append(predict_poses(two, [1.0, 1.0], codec, part, EXACT)[0])
+        np.testing.assert_allclose(Instances.concat(parts).keypoints, whole.keypoints, atol=0.02)
+    monkeypatch.setattr(predict, "BATCH", 2)
+    told: list[tuple[int, int]] = []
+    again, _ = predict_poses(
+        two, [1.0, 1.0], codec, crops, EXACT,
+        progress=lambda done, total, unit="", note="": told.append((done, total)),
+    )  # fmt: skip
+    np.testing.assert_allclose(again.keypoints, whole.keypoints, atol=0.02)
+    assert told == [(2, 7), (4, 7), (6, 7), (7, 7)]
+
+
+def test_no_boxes_no_poses() -> None:
+    crops = CropDataset(Instances.empty(), [], SIZE)
+    one = network(recipe())
+    poses, alone = predict_poses([one], [1.0], one.codec, crops, EXACT, keep_members=True)
+    assert len(poses) == 0
+    assert len(alone["a"]) == 0
+
+
+def test_the_mirrored_pass_is_the_network_on_the_mirrored_crop() -> None:
+    one = network(recipe())
+    crops = np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
+    np.testing.assert_allclose(
+        one.heatmaps(crops, mirrored=True),
+        unflip(one.heatmaps(np.ascontiguousarray(crops[:, :, ::-1])), COCO17),
+        atol=1e-6,
+    )
+    assert one.heatmaps(crops).shape == (2, 17, 16, 16)
+    assert one.heatmaps(crops).dtype == np.float32
+
+
+def test_a_network_in_training_stays_so() -> None:
+    """Validation in the middle of training: batch statistics are neither used nor moved."""
+    one = network(recipe())
+    crops = np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
+    expected = one.heatmaps(crops)
+    one.network.train()
+    before = {name: value.clone() for name, value in one.network.state_dict().items()}
+    np.testing.assert_array_equal(one.heatmaps(crops), expected)
+    assert one.network.training
+    assert all(torch.equal(before[name], value) for name, value in one.network.state_dict().items())
+
+
+def test_colours_are_normalised_as_the_recipe_says() -> None:
+    spec = recipe().network.model_copy(update={"mean": (0.5, 0.25, 0.0), "std": (0.5, 0.25, 1.0)})
+    crops = np.zeros((1, 2, 3, 3), np.uint8)
+    crops[0, 1, 2] = [255, 127, 51]
+    images = normaliser(spec, CPU)(crops)
+    assert images.shape == (1, 3, 2, 3)
+    torch.testing.assert_close(images[0, :, 0, 0], torch.tensor([-1.0, -1.0, 0.0]))
+    torch.testing.assert_close(
+        images[0, :, 1, 2], torch.tensor([1.0, 4 * 127 / 255 - 1, 0.2]), atol=1e-6, rtol=0
+    )
+
+
+def test_the_codec_is_the_recipe_s_crop_and_the_network_s_stride() -> None:
+    spec = recipe("unbiased")
+    assert codec_of(spec, build_network(spec)) == Codec("unbiased", SIZE, 4, 1.25)
