@@ -68,7 +68,7 @@ def sample_build(rng: np.random.Generator) -> Build:
         height=float(height),
         age="child" if child else "adult",
         woman=woman,
-        girth=float(np.clip(rng.lognormal(0.02, 0.15), 0.78, 1.55)),
+        girth=float(np.clip(rng.lognormal(0.10, 0.14), 0.82, 1.55)),
         head=float(head * rng.normal(1, 0.03)),
         shoulder=height * (0.098 if woman else 0.112) * rng.normal(1, 0.04),
         hip=height * (0.054 if woman else 0.051) * rng.normal(1, 0.05),

@@ -92,65 +92,69 @@ def rucksack(fit: Fitting) -> None:
 
 
 def arm(fit: Fitting, side: str) -> None:
-    """Upper arm, forearm and hand, with sleeves."""
-    body, look = fit.body, fit.look
-    g = 0.5 + 0.5 * fit.girth
+    """Upper arm, forearm and hand, bare as far as no sleeve covers them."""
+    body, frame = fit.body, fit.body.chest
+    thick = 0.58 + 0.5 * fit.girth
     p = [fit.joint_scale(f"{side}_{n}") for n in ("shoulder", "elbow", "wrist")]
-    cloth = look.loose
-    reach = look.sleeve
-    frame = body.chest
-    upper = np.array([0.036, 0.033, 0.028]) * g * [p[0], (p[0] + p[1]) / 2, p[1]]
-    fore = np.array([0.028, 0.026, 0.019]) * g * [p[1], (p[1] + p[2]) / 2, p[2]]
+    upper = np.array([0.036, 0.033, 0.028]) * thick * [p[0], (p[0] + p[1]) / 2, p[1]]
+    fore = np.array([0.028, 0.026, 0.019]) * thick * [p[1], (p[1] + p[2]) / 2, p[2]]
     shoulder, elbow = body[f"{side}_shoulder"], body[f"{side}_elbow"]
     wrist, hand = body[f"{side}_wrist"], body[f"{side}_hand"]
-    fit.tube(shoulder, elbow, tuple(upper), Part.SLEEVE if reach >= 1 else Part.SKIN, frame)
+    reach, loose = fit.look.sleeve, fit.look.loose
+    if reach >= 1:
+        fit.tube(shoulder, elbow, _three(upper * 1.12 * loose), Part.SLEEVE, frame)
+    else:
+        fit.tube(shoulder, elbow, _three(upper), Part.SKIN, frame)
     if 0 < reach < 1:
         end = shoulder + (elbow - shoulder) * reach
-        fit.tube(shoulder, end, tuple(upper * np.array([1.0, 1.12, 1.22]) * cloth), Part.SLEEVE, frame,
-                  caps=(1, 0.1), bands=((0.86, 1.0, 0, 9.0, Part.TOP_TRIM),))  # fmt: skip
-    elif reach >= 1:
-        fit.tube(shoulder, elbow, tuple(upper * 1.12 * cloth), Part.SLEEVE, frame)
-    fit.tube(elbow, wrist, tuple(fore), Part.SKIN, frame)
+        width = upper * np.array([1.0, 1.12, 1.22]) * loose
+        hem = ((0.86, 1.0, 0, 9.0, Part.TOP_TRIM),)
+        fit.tube(shoulder, end, _three(width), Part.SLEEVE, frame, caps=(1, 0.1), bands=hem)
+    if reach < 1.95:
+        fit.tube(elbow, wrist, _three(fore), Part.SKIN, frame)
     if reach > 1:
         end = elbow + (wrist - elbow) * (reach - 1) * 0.95
-        fit.tube(elbow, end, tuple(fore * 1.16 * cloth), Part.SLEEVE, frame, caps=(1, 0.15),
-                  bands=((0.9, 1.0, 0, 9.0, Part.TOP_TRIM),))  # fmt: skip
-    fit.tube(wrist + (hand - wrist) * 0.2, hand, (0.017 * p[2], 0.024 * p[2], 0.016 * p[2]),
-              Part.SKIN, frame,
-              flat=0.7)  # fmt: skip
-    thumb = wrist + (hand - wrist) * 0.85
-    inward = body.chest @ np.array([-1.0 if side == "left" else 1.0, 0, 0.5])
-    fit.tube(wrist + (hand - wrist) * 0.35, thumb + inward * 0.024 * fit.figure.unit * fit.height,
-              (0.010, 0.009, 0.007), Part.SKIN, frame)  # fmt: skip
+        cuff = ((0.9, 1.0, 0, 9.0, Part.TOP_TRIM),)
+        fit.tube(elbow, end, _three(fore * 1.16 * loose), Part.SLEEVE, frame, caps=(1, 0.15), bands=cuff)
+    palm = (0.017 * p[2], 0.024 * p[2], 0.016 * p[2])
+    fit.tube(wrist + (hand - wrist) * 0.1, hand, palm, Part.SKIN, frame, flat=0.7)
+    inward = (
+        frame @ np.array([-1.0 if side == "left" else 1.0, 0, 0.5]) * 0.024 * fit.figure.unit * fit.height
+    )
+    start, tip = wrist + (hand - wrist) * 0.35, wrist + (hand - wrist) * 0.85 + inward
+    fit.tube(start, tip, (0.010, 0.009, 0.007), Part.SKIN, frame)
 
 
 def leg(fit: Fitting, side: str) -> None:
     """Thigh, shin and shoe, with trousers, shorts or socks."""
-    body, look = fit.body, fit.look
-    g = 0.35 + 0.65 * fit.girth
+    body, look, frame = fit.body, fit.look, fit.body.pelvis
+    thick = 0.42 + 0.65 * fit.girth
     p = [fit.joint_scale(f"{side}_{n}") for n in ("hip", "knee", "ankle")]
-    thigh = np.array([0.056, 0.052, 0.038]) * g * [p[0], (p[0] + p[1]) / 2, p[1]]
-    shin = np.array([0.037, 0.036, 0.023]) * g * [p[1], (p[1] + p[2]) / 2, p[2]]
+    thigh = np.array([0.056, 0.052, 0.038]) * thick * [p[0], (p[0] + p[1]) / 2, p[1]]
+    shin = np.array([0.037, 0.036, 0.023]) * thick * [p[1], (p[1] + p[2]) / 2, p[2]]
     hip, knee = body[f"{side}_hip"], body[f"{side}_knee"]
     ankle, toe, heel = body[f"{side}_ankle"], body[f"{side}_toe"], body[f"{side}_heel"]
-    frame, cover, loose = body.pelvis, look.legs, look.loose
-    fit.tube(hip, knee, tuple(thigh), Part.LEGWEAR if cover >= 1 else Part.SKIN, frame)
-    if cover > 0:
-        end = hip + (knee - hip) * min(cover, 1.0)
-        width = thigh * loose * (np.array([1.03, 1.08, 1.12]) if cover >= 1 else np.array([1.04, 1.16, 1.3]))
-        stripe = ((0.0, 1.0, 0, 9.0, Part.LEGWEAR),)
-        fit.tube(
-            hip, end, tuple(width), Part.LEGWEAR, frame, caps=(1, 1 if cover >= 1 else 0.1), bands=stripe
-        )
-    fit.tube(knee, ankle, tuple(shin), Part.SKIN if look.skirt or cover < 1.3 else Part.LEGWEAR, frame)
+    cover, loose = look.legs, look.loose
+    if cover >= 1:
+        fit.tube(hip, knee, _three(thigh * loose * np.array([1.03, 1.08, 1.12])), Part.LEGWEAR, frame)
+    else:
+        fit.tube(hip, knee, _three(thigh), Part.SKIN, frame)
+    if 0 < cover < 1:
+        width = thigh * loose * np.array([1.04, 1.16, 1.3])
+        fit.tube(hip, hip + (knee - hip) * cover, _three(width), Part.LEGWEAR, frame, caps=(1, 0.1))
+    if cover < 1.9:
+        fit.tube(knee, ankle, _three(shin), Part.SKIN, frame)
     if cover > 1:
         end = knee + (ankle - knee) * (cover - 1)
-        flare = 1.45 if fit.look.period[Part.SHOE] > 0.1 else 1.25
-        fit.tube(knee, end, tuple(shin * loose * np.array([1.1, 1.12, flare])), Part.LEGWEAR, frame,
-                  caps=(1, 0.12))  # fmt: skip
+        width = shin * loose * np.array([1.1, 1.12, 1.5 if loose > 1.15 else 1.25])
+        fit.tube(knee, end, _three(width), Part.LEGWEAR, frame, caps=(1, 0.12))
     elif not look.statue:
-        low = ankle + (knee - ankle) * 0.25
-        fit.tube(low, ankle, (0.027 * p[2], 0.025 * p[2], 0.025 * p[2]), Part.SOCK, frame, caps=(0.2, 1))
+        sock = (0.027 * p[2], 0.025 * p[2], 0.025 * p[2])
+        fit.tube(ankle + (knee - ankle) * 0.25, ankle, sock, Part.SOCK, frame, caps=(0.2, 1))
     shoe = 0.026 * p[2]
     fit.tube(heel, toe, (shoe, shoe * 1.12, shoe * 0.8), Part.SHOE, frame, flat=0.9)
     fit.tube(ankle, heel, (shoe * 0.95, shoe, shoe), Part.SHOE, frame)
+
+
+def _three(radii: np.ndarray) -> tuple[float, float, float]:
+    return float(radii[0]), float(radii[1]), float(radii[2])

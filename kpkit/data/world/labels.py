@@ -107,8 +107,8 @@ def visibilities(rng: np.random.Generator, layers: Layers, sketch: Sketch, share
     if sketch.given is not None:
         return np.where((sketch.given > 0) & inside, value, 0)
     dice = rng.random(len(value))
-    away = FACE & ~sketch.seen & (dice < 0.72)
-    lost = covered & (dice < (0.2 if share > 0.6 else 0.45))
+    away = FACE & ~sketch.seen & (dice < 0.85)
+    lost = covered & (dice < (0.3 if share > 0.6 else 0.55))
     return np.where(inside & ~away & ~lost, value, 0)
 
 

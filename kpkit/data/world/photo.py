@@ -29,9 +29,9 @@ def expose(rng: np.random.Generator, canvas: np.ndarray) -> np.ndarray:
     level = np.arange(256, dtype=np.float32) / 255
     gamma = float(np.exp(rng.normal(0, 0.16)))
     gain = rng.uniform(0.85, 1.12)
-    if dice[1] < 0.08:
+    if dice[1] < 0.06:
         gamma, gain = gamma * rng.uniform(1.2, 1.9), gain * rng.uniform(0.45, 0.8)
-    elif dice[1] < 0.12:
+    elif dice[1] < 0.09:
         gain *= rng.uniform(1.2, 1.5)
     cast = np.exp(rng.normal(0, 0.05, 3))
     low = rng.uniform(0, 0.06)

@@ -53,7 +53,7 @@ def paint(rng: np.random.Generator, stage: Stage) -> Picture:
     layers = Layers.blank(height, width)
     sketches: list[Sketch] = []
     statues: list[int] = []
-    blurred = rng.random() < 0.09
+    blurred = rng.random() < 0.07
     items: list[Actor | Thing] = sorted([*stage.things, *stage.actors], key=lambda item: -item.distance)
     for turn, item in enumerate(items, start=1):
         if isinstance(item, Thing):

@@ -74,10 +74,10 @@ def _ground(
     flat, _ = camera.project(level)
     plane = (corners - corners.min(axis=0)) * metre
     # Texture coordinates repeat by reflection.
-    matrix = cv2.getPerspectiveTransform(plane.astype(np.float32), flat[:, :2].astype(np.float32))
-    ground = cv2.warpPerspective(texture, matrix, (width, height), flags=cv2.INTER_LINEAR,
-                                 borderMode=cv2.BORDER_REFLECT_101)  # fmt: skip
-    canvas[top:] = ground[top:]
+    there = (flat[:, :2] - (0, top)).astype(np.float32)
+    matrix = cv2.getPerspectiveTransform(plane.astype(np.float32), there)
+    canvas[top:] = cv2.warpPerspective(texture, matrix, (width, height - top), flags=cv2.INTER_LINEAR,
+                                       borderMode=cv2.BORDER_REFLECT_101)  # fmt: skip
     # Far ground runs together into its mean colour.
     band = min(max(int(0.16 * height), 8), height - top)
     fade = np.linspace(0.75, 0, band, dtype=np.float32)[:, None, None]

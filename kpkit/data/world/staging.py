@@ -104,10 +104,10 @@ def _yaw(rng: np.random.Generator) -> float:
 def _spot(rng: np.random.Generator, stage: Stage, main: float) -> np.ndarray:
     """A ground point for a figure: next to another, or anywhere."""
     scene, camera = stage.scene, stage.scene.camera
-    if stage.actors and rng.random() < 0.32:
+    if stage.actors and rng.random() < 0.28:
         other = stage.actors[rng.integers(len(stage.actors))].figure
         distance = other.distance + rng.normal(0, 0.45)
-        x = other.body["pelvis"][0] + rng.choice([-1, 1]) * rng.uniform(0.4, 1.0) * other.unit
+        x = other.body["pelvis"][0] + rng.choice([-1, 1]) * rng.uniform(0.45, 1.05) * other.unit
     else:
         first = not stage.actors
         distance = main * (1.0 if first else float(np.exp(rng.normal(0.08, 0.3))))
@@ -241,7 +241,7 @@ def _props(rng: np.random.Generator, stage: Stage, main: float) -> None:
         x = rng.uniform(0, 1) * camera.width
         stage.things.append(make_thing(rng, kind, camera.spot(x, max(distance, 1.2)), rng.uniform(0, 360)))
     people = [actor for actor in stage.actors if actor.kind == "person"]
-    if people and rng.random() < 0.18:
+    if people and rng.random() < 0.15:
         target = people[rng.integers(len(people))].figure
         kind = str(rng.choice([k for k in CLUTTER if k not in ("chair", "sofa", "bench", "shelf", "car")]))
         distance = max(target.distance - rng.uniform(0.5, 0.9), 0.9)
