@@ -86,6 +86,7 @@ class AugmentationSpec(Spec):
     scale: Annotated[float, Field(ge=0, lt=1)] = 0.35
     rotation: Annotated[float, Field(ge=0, le=90)] = 45.0
     rotation_probability: Share = 0.6
+    shift: Annotated[float, Field(ge=0, lt=1)] = 0.0
     half_body: Share = 0.3
     half_body_min_keypoints: PositiveInt = 8
 
