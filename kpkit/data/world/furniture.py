@@ -91,7 +91,7 @@ def make_thing(rng: np.random.Generator, kind: str, spot: np.ndarray, yaw: float
             boxes = [(0, 0, 0, 0.36, 0.34, 0.36, c)]
             leaves = [(0, rng.uniform(0.6, 1.1), 0, rng.uniform(0.25, 0.5))]
         else:
-            leaves = [(x, 0.45, 0, 0.5) for x in (-0.8, -0.3, 0.2, 0.7)]
+            leaves = [(x, 0.38, 0, 0.36) for x in (-0.75, -0.35, 0.05, 0.45, 0.8)]
     elif kind == "plinth":
         w, h = rng.uniform(0.5, 0.95), rng.uniform(0.12, 1.1)
         stone = np.clip(rng.uniform(70, 200) + rng.normal(0, 8, 3), 20, 240)
