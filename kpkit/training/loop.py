@@ -89,7 +89,7 @@ def train(
         num_workers=loader_workers,
         persistent_workers=False,
     )
-    stepper = _Stepper(spec, state, device, plan, workers)
+    stepper = Stepper(spec, state, device, plan, workers)
     before, start = state.seconds, time.monotonic()
     for step, batch in loader:
         stepper(step, batch)
@@ -107,7 +107,7 @@ def train(
     return state
 
 
-class _Stepper:
+class Stepper:
     """One optimiser step."""
 
     def __init__(
