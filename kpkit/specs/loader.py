@@ -46,7 +46,8 @@ def load(name: str, kind: str | None = None, beside: Path | None = None) -> Docu
     """Read a document.
 
     Args:
-        name: a path to a ``.toml`` file, or a bare name such as ``"tiny"``.
+        name: a path to a ``.toml`` file, or a bare name such as ``"tiny"``. A path into one of the four
+            folders, such as ``"submissions/tiny.toml"``, also finds what came with kpkit.
         kind: the kind it must have; None takes any (a bare name is then looked for in all folders).
         beside: the document that names this one; its own folders are searched first.
 
@@ -77,6 +78,11 @@ def _find(name: str, kind: str | None, beside: Path | None) -> Path:
             path = beside.parent / path
         if path.is_file():
             return path
+        if beside is None and path.parts[0] in {folder for folder, _ in KINDS.values()}:
+            # `submissions/tiny.toml` means the shipped one where the user has none of that name
+            came_along = safe_join(shipped_root(), name)
+            if came_along.is_file():
+                return came_along
         raise InputError("no such document", file=path)
     folders = [folder for k, (folder, _) in KINDS.items() if kind in (None, k)]
     roots = [shipped_root()]
