@@ -238,6 +238,14 @@ def test_every_missing_input_is_planned_and_one_is_told(kpkit: Kpkit, world: Wor
     assert left_in(tmp_path / "runs") == []
 
 
+def test_a_loader_process_says_the_same(kpkit: Kpkit, world: World, tmp_path: Path) -> None:
+    file = picture_is_text(world)
+    command = ("run", PLAIN, "--data", world, "--runs", tmp_path / "runs", "--no-ray")
+    said = kpkit(*command, "--loader-workers", 1)
+    assert said.code == 2
+    assert said.sentence == f"{file}: not an image that can be decoded; fetch the picture again"
+
+
 @pytest.mark.ray
 def test_under_ray_the_same_sentence(kpkit: Kpkit, world: World, tmp_path: Path) -> None:
     picture_is_text(world)
