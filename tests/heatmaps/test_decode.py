@@ -111,6 +111,28 @@ def test_maps_without_a_peak(refine: str, blur: int) -> None:
         assert points[2, 0].tolist() == [0, 0]
 
 
+def test_a_map_below_zero_has_no_keypoint_wherever_its_peak_is() -> None:
+    maps = np.full((1, 1, 9, 9), -1.0, np.float32)
+    maps[0, 0, 4, 5] = -0.25
+    for rule in REFINEMENTS:
+        points, scores = decode(maps, refine=rule)
+        assert points.tolist() == [[[0, 0]]]
+        assert scores.tolist() == [[-0.25]]
+
+
+def test_a_quarter_is_taken_away_from_the_border_only() -> None:
+    """HRNet's rule: columns 2 .. w - 2 and rows 2 .. h - 2."""
+    height, width = 7, 8
+    for y, x in np.ndindex(height, width):
+        maps = np.zeros((1, 1, height, width), np.float32)
+        maps[0, 0, y, x] = 1
+        maps[0, 0, y, min(x + 1, width - 1)] += 0.5  # the right and the lower neighbour are higher
+        maps[0, 0, min(y + 1, height - 1), x] += 0.5
+        points, _ = decode(maps, refine="quarter")
+        step = 0.25 if 2 <= x <= width - 2 and 2 <= y <= height - 2 else 0.0
+        assert points[0, 0].tolist() == [x + step, y + step]
+
+
 def test_the_score_is_the_value_before_the_blur() -> None:
     maps = encoded(places(1, (10, 10), (30, 50)), SHAPE)
     plain, scores = decode(maps)

@@ -185,6 +185,20 @@ def test_the_order_of_members_does_not_matter(tmp_path: Path) -> None:
             np.testing.assert_array_equal(other_alone[name].keypoints, own.keypoints)
 
 
+@pytest.mark.parametrize("common", [2, 4])
+@pytest.mark.parametrize("convention", ["classic", "unbiased"])
+def test_members_of_two_strides_meet_at_the_point(tmp_path: Path, convention: str, common: int) -> None:
+    crops, points = scene(tmp_path)
+    crops = CropDataset(crops.instances, crops.pictures, SIZE, convention=convention)
+    two = [oracle(crops, points, convention, stride, name=str(stride)) for stride in (4, 2)]
+    codec = common_codec([p.codec for p in two], ["4", "2"], common)
+    poses, _ = predict_poses(two, [1.0, 1.0], codec, crops, EXACT)
+    # a pixel of the coarser heatmap is up to ten of the picture's here
+    assert np.abs(poses.keypoints[..., :2] - points).max() < 1.0
+    coarse, _ = predict_poses(two[:1], [1.0], codec, crops, EXACT)
+    assert np.abs(coarse.keypoints[..., :2] - points).max() < 1.0
+
+
 def test_members_alone_are_what_each_finds_by_itself(tmp_path: Path) -> None:
     crops, points = scene(tmp_path)
     three = members(crops, points)

@@ -17,9 +17,11 @@ from kpkit.core.progress import Progress, silent
 from kpkit.data.crops import CropBatch, CropDataset
 from kpkit.data.load import LoadedDataset
 from kpkit.specs.recipe import RecipeSpec
+from kpkit.training import loop
 from kpkit.training.checkpoint import load_newest
 from kpkit.training.log import COLUMNS, write_log
 from kpkit.training.loop import build_network, train
+from kpkit.training.losses import supervision_loss
 from kpkit.training.sources import TrainingData
 from kpkit.training.state import TrainingState
 from kpkit.training.validate import validate
@@ -200,6 +202,32 @@ def test_the_log_has_a_row_for_each_epoch(dots: LoadedDataset, tmp_path: Path) -
     before = [(tmp_path / name).read_bytes() for name in ("log.csv", "log.parquet")]
     write_log(tmp_path, state.log)
     assert before == [(tmp_path / name).read_bytes() for name in ("log.csv", "log.parquet")]
+
+
+def test_negatives_weigh_everywhere_and_nothing_is_drawn_for_them(
+    dots: LoadedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keypoints = dots.people.keypoints.copy()
+    keypoints[:, 3] = 0
+    partly = replace(dots, people=dots.people.with_(keypoints=keypoints))
+    spec = recipe(phases=["CH"], epochs=[1], batch_size=16)
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def noting(*given: Any) -> torch.Tensor:
+        seen.append((given[5], given[6]))
+        return supervision_loss(*given)
+
+    monkeypatch.setattr(loop, "supervision_loss", noting)
+    data = training_data(spec, partly)
+    run(spec, data, tmp_path)
+    present, weight = seen[0]
+    negative = (weight[:, 3] == 1).numpy()
+    assert negative.sum() == 8
+    assert (weight[negative] == 1).all()
+    assert not present[negative].any()
+    labelled = np.arange(17) != 3
+    assert present[~negative].numpy().tolist() == [labelled.tolist()] * 8
+    assert weight[~negative].numpy().tolist() == [labelled.astype(float).tolist()] * 8
 
 
 @pytest.mark.parametrize("val", [False, True])
