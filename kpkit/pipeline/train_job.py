@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +27,7 @@ from kpkit.specs.datasets import Dataset
 from kpkit.specs.recipe import RecipeSpec
 from kpkit.training.checkpoint import load_newest
 from kpkit.training.log import write_log
-from kpkit.training.loop import build_network, train
+from kpkit.training.loop import build_network, process_rank, train
 from kpkit.training.sources import TrainingData, join_sources, trainable, validation_of
 from kpkit.training.state import TrainingState
 
@@ -69,8 +68,7 @@ class TrainJob(ArtefactJob):
     def run_part(self, opened: Any, part: int, progress: Progress) -> None:
         """Train to the end. With several workers every one of them comes here; rank 0 alone writes."""
         assert self.spec
-        rank = int(os.environ.get("RANK", "0")) if self.resources.workers > 1 else 0
-        if rank != 0:
+        if process_rank() != 0:
             self._train(TrainingData(opened.counts, opened.crops, None), progress)
             return
         with self.artefact.working():

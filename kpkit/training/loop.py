@@ -28,21 +28,32 @@ from kpkit.training.state import TrainingState
 from kpkit.training.validate import validate
 
 
-class _Steps(Dataset[tuple[int, CropBatch]]):
-    """Step number -> its crops (this process's share), for torch's loader."""
+class _Steps(Dataset[tuple[int, CropBatch | KpkitError]]):
+    """Step number -> its crops (this process's share), for torch's loader; or why there are none.
+
+    An error raised in a loader's process would come out of torch as the text of a traceback.
+    """
 
     def __init__(self, plan: PhasePlan, data: TrainingData, rank: int, workers: int) -> None:
         self.plan, self.data, self.rank, self.workers = plan, data, rank, workers
 
-    def __getitem__(self, step: int) -> tuple[int, CropBatch]:
+    def __getitem__(self, step: int) -> tuple[int, CropBatch | KpkitError]:
         shown = self.plan.step(step)
-        return step, self.data.crops.batch(shown.rows[self.rank :: self.workers], shown.epoch)
+        try:
+            return step, self.data.crops.batch(shown.rows[self.rank :: self.workers], shown.epoch)
+        except KpkitError as error:
+            return step, error
 
 
 def build_network(spec: RecipeSpec) -> PoseNetwork:
     """The recipe's network with its seeded initial weights, the same in every process."""
     torch.manual_seed(int(generator(spec.training.seed, "initial weights").integers(2**31)))
     return create_model(spec.network.name, input_size=spec.network.input_size, **spec.network.options)
+
+
+def process_rank() -> int:
+    """This process's number among those training together; 0 alone."""
+    return dist.get_rank() if dist.is_initialized() else 0
 
 
 def train(
@@ -73,7 +84,7 @@ def train(
     Raises:
         KpkitError: the loss became NaN or infinite.
     """
-    rank, workers = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    rank, workers = process_rank(), dist.get_world_size() if dist.is_initialized() else 1
     plan = PhasePlan(spec.training, data.counts, spec.data.ratios)
     network = build_network(spec).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = TrainingState.fresh(network, spec.training)
@@ -92,6 +103,8 @@ def train(
     stepper = Stepper(spec, state, device, plan, workers)
     before, start = state.seconds, time.monotonic()
     for step, batch in loader:
+        if isinstance(batch, KpkitError):
+            raise batch
         stepper(step, batch)
         last_of_epoch = plan.step(step).last_of_epoch
         saves = _saves(spec, plan, step, last_of_epoch)

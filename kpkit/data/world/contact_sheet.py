@@ -28,7 +28,7 @@ def contact_sheet(directory: Path, split: str, count: int, draw_keypoints: bool 
             visible, a ring when hidden.
 
     Returns:
-        (H, W, 3) uint8 BGR.
+        (H, W, 3) uint8 RGB.
 
     Raises:
         InputError: no such split, or a picture that cannot be read.
@@ -53,7 +53,8 @@ def contact_sheet(directory: Path, split: str, count: int, draw_keypoints: bool 
         cells.append(cell)
     columns = max(int(np.ceil(np.sqrt(len(cells) * 1.5))), 1)
     cells += [np.full((CELL, CELL, 3), 255, np.uint8)] * (-len(cells) % columns)
-    return np.vstack([np.hstack(cells[i : i + columns]) for i in range(0, len(cells), columns)])
+    sheet = np.vstack([np.hstack(cells[i : i + columns]) for i in range(0, len(cells), columns)])
+    return cv2.cvtColor(sheet, cv2.COLOR_BGR2RGB)
 
 
 def draw_people(picture: np.ndarray, people: Instances) -> None:
