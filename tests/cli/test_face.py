@@ -114,6 +114,23 @@ def test_plan_as_json(kpkit: Kpkit, drawn: Path, tmp_path: Path) -> None:
     assert nodes["ensembles/nano-on-val2017"]["crops"] == len(detections) * 3 * 2
 
 
+def test_an_entry_names_its_own_boxes(kpkit: Kpkit, drawn: Path, tmp_path: Path) -> None:
+    ensemble = DOCUMENTS / "ensembles" / "nano.toml"
+    found = {}
+    for source in ("detections", "image"):
+        document = tmp_path / f"{source}.toml"
+        document.write_text(
+            f'kind = "submission"\nensemble = "{ensemble}"\nentries = [{{ profile = "test-dev2017", '
+            f'images = "coco_test-dev2017", boxes = {{ source = "{source}" }} }}]\n'
+        )
+        plan = json.loads(kpkit("plan", document, "--data", drawn, "--runs", tmp_path / "runs", "--json").out)
+        found[source] = {node["name"].rsplit("-", 1)[0]: node for node in plan["nodes"]}
+    split, val = "ensembles/nano-on-test-dev2017", "ensembles/nano-on-val2017"
+    assert found["image"][split]["crops"] == COUNTS["test-dev2017"] * 3 * 2  # members, and mirrored
+    assert found["image"][split]["name"] != found["detections"][split]["name"]
+    assert found["image"][val] == found["detections"][val]
+
+
 def test_plan_without_data(kpkit: Kpkit, tmp_path: Path) -> None:
     said = kpkit("plan", NANO, "--runs", tmp_path / "runs")
     assert said.code == 0 and said.err == ""
