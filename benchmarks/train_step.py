@@ -2,8 +2,8 @@
 
     python benchmarks/train_step.py DATA [RECIPE ...]
 
-DATA is a folder of data sets (`kpkit world DATA`). Prints, per recipe, crops a second of the optimiser step alone
-and with the crops' preparation, under the recipe's precision and in fp32, interleaved in one run.
+DATA is a folder of data sets (`kpkit world DATA`). Prints, per recipe, crops a second of the optimiser step
+alone and with the crops' preparation, under bf16 and in fp32, interleaved in one run.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 
 import torch
 
-from kpkit.data.load import load_dataset
+from kpkit.data.load import LoadedDataset, load_dataset
 from kpkit.specs.datasets import resolve
 from kpkit.specs.loader import load
 from kpkit.specs.recipe import RecipeSpec
 from kpkit.training.loop import Stepper, build_network
 from kpkit.training.phases import PhasePlan
-from kpkit.training.sources import join_sources, trainable
+from kpkit.training.sources import TrainingData, join_sources, trainable
 from kpkit.training.state import TrainingState
 
 ROUNDS, STEPS = 5, 6
@@ -58,9 +58,14 @@ def main() -> None:
         print(f"{name}: {shown}; bf16 x{ratio:.2f} fp32")
 
 
-def _prepared(recipe: RecipeSpec, loaded: object) -> tuple[Stepper, object, PhasePlan]:
-    people = trainable(loaded.people)  # type: ignore[attr-defined]
-    data = join_sources(recipe, {"C": (people, loaded)}, None)  # type: ignore[dict-item]
+def _prepared(
+    recipe: RecipeSpec, precision: str, loaded: LoadedDataset
+) -> tuple[Stepper, TrainingData, PhasePlan]:
+    """The recipe on C alone, one step done."""
+    changed = {"phases": ("C",), "epochs": (1,), "precision": precision}
+    training = recipe.training.model_copy(update=changed)
+    recipe = recipe.model_copy(update={"training": training})
+    data = join_sources(recipe, {"C": (trainable(loaded.people), loaded)}, None)
     plan = PhasePlan(recipe.training, data.counts, {})
     network = build_network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = TrainingState.fresh(network, recipe.training)

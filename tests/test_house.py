@@ -47,7 +47,9 @@ def test_imports_point_down(path: Path) -> None:
             continue
         target = module.split(".")[1]
         if target in ROOMS:
-            assert ROOMS.index(target) >= ROOMS.index(room), f"{path.name} imports {module}, which is above it"
+            assert ROOMS.index(target) >= ROOMS.index(room), (
+                f"{path.name} imports {module}, which is above it"
+            )
 
 
 def test_ray_is_imported_in_one_room() -> None:

@@ -220,8 +220,8 @@ def sample_pose(rng: np.random.Generator, family: str | None = None) -> Pose:
     pose.twist += rng.normal(0, 6)
     pose.lean += rng.normal(0, 2)
     pose.head = (
-        float(np.clip(rng.normal(0, 24), -65, 65)),
-        float(np.clip(rng.normal(5 - 0.25 * (pose.bend + pose.lean if family != "lie" else 0), 13), -40, 45)),
+        float(np.clip(rng.normal(0, 16), -60, 60)),
+        float(np.clip(rng.normal(5 - 0.25 * (pose.bend + pose.lean if family != "lie" else 0), 9), -40, 45)),
         float(rng.normal(0, 7)),
     )
     return pose
