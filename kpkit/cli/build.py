@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,79 +24,38 @@ RUNS = Path("runs")
 
 def register(app: typer.Typer) -> None:
     """Add the group's commands."""
-    app.command("run")(run)
+    app.command("run")(
+        _builds(None, "Build a document and everything it needs; what is already there is kept.")
+    )
     app.command("plan")(plan)
-    app.command("train")(train)
+    app.command("train")(_builds("recipe", "Train one recipe (and mine or label what its phases show)."))
     app.command("mine")(mine)
-    app.command("pseudo-label")(pseudo_label)
-    app.command("ensemble")(ensemble)
+    app.command("pseudo-label")(
+        _builds("pseudo_labels", "Label pictures with a teacher ensemble; the result is a COCO data set.")
+    )
+    app.command("ensemble")(
+        _builds("ensemble", "Blend an ensemble's members on its val set; judge blend and members.")
+    )
     app.command("predict")(predict)
-    app.command("submit")(submit)
+    app.command("submit")(_builds("submission", "Write and check the files of a submission document."))
 
 
-def run(
-    doc: Doc,
-    data: Data = None,
-    runs: Runs = RUNS,
-    no_ray: NoRay = False,
-    ray: RayAddress = None,
-    cpus: Cpus = 0,
-    loader_workers: Loaders = 0,
-) -> None:
-    """Build a document and everything it needs; what is already there is kept."""
-    _build(doc, None, settings(data, runs, no_ray, ray, cpus, loader_workers))
+def _builds(kind: str | None, what: str) -> Callable[..., None]:
+    """A command that builds documents of one kind (of any for None)."""
 
+    def command(
+        doc: Doc,
+        data: Data = None,
+        runs: Runs = RUNS,
+        no_ray: NoRay = False,
+        ray: RayAddress = None,
+        cpus: Cpus = 0,
+        loader_workers: Loaders = 0,
+    ) -> None:
+        _build(doc, kind, settings(data, runs, no_ray, ray, cpus, loader_workers))
 
-def train(
-    recipe: Doc,
-    data: Data = None,
-    runs: Runs = RUNS,
-    no_ray: NoRay = False,
-    ray: RayAddress = None,
-    cpus: Cpus = 0,
-    loader_workers: Loaders = 0,
-) -> None:
-    """Train one recipe (and mine or label what its phases show)."""
-    _build(recipe, "recipe", settings(data, runs, no_ray, ray, cpus, loader_workers))
-
-
-def pseudo_label(
-    doc: Doc,
-    data: Data = None,
-    runs: Runs = RUNS,
-    no_ray: NoRay = False,
-    ray: RayAddress = None,
-    cpus: Cpus = 0,
-    loader_workers: Loaders = 0,
-) -> None:
-    """Label pictures with a teacher ensemble; the result is a COCO data set."""
-    _build(doc, "pseudo_labels", settings(data, runs, no_ray, ray, cpus, loader_workers))
-
-
-def ensemble(
-    doc: Doc,
-    data: Data = None,
-    runs: Runs = RUNS,
-    no_ray: NoRay = False,
-    ray: RayAddress = None,
-    cpus: Cpus = 0,
-    loader_workers: Loaders = 0,
-) -> None:
-    """Blend an ensemble's members on its val set and judge blend and members."""
-    _build(doc, "ensemble", settings(data, runs, no_ray, ray, cpus, loader_workers))
-
-
-def submit(
-    doc: Doc,
-    data: Data = None,
-    runs: Runs = RUNS,
-    no_ray: NoRay = False,
-    ray: RayAddress = None,
-    cpus: Cpus = 0,
-    loader_workers: Loaders = 0,
-) -> None:
-    """Write and check the files of a submission document."""
-    _build(doc, "submission", settings(data, runs, no_ray, ray, cpus, loader_workers))
+    command.__doc__ = what
+    return command
 
 
 def mine(recipe: Doc, data: Data = None, runs: Runs = RUNS) -> None:
