@@ -41,11 +41,13 @@ def demo(
     with watcher() as shown:
         nodes = build([load("tiny", "submission")], Settings(data, runs, not no_ray, cpus=cpus), shown)
     folders = [node.artefact.folder for node in nodes]
-    write_report(runs, report, data=data)
+    notes = write_report(runs, report, data=data)
     print(f"\nJudged on the generated world in {data} (not COCO):\n")
     print(judged_table(runs, folders))
     print()
     for node in nodes:
         print(f"{node.title:<44} {node.artefact.folder}")
     print(f"{'report':<44} {report}")
+    for note in notes:
+        print(f"not in the report: {note}")
     print(f"whole demo: {(time.monotonic() - start) / 60:.1f} minutes")

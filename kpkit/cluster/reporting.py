@@ -35,6 +35,6 @@ def read_progress(path: Path) -> tuple[int, int, str, str] | None:
     """The newest report, or None."""
     try:
         done, total, unit, note = read_json(path)
+        return int(done), int(total), str(unit), str(note)
     except (InputError, ValueError, TypeError, OSError):
         return None
-    return int(done), int(total), str(unit), str(note)

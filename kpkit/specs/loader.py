@@ -61,7 +61,7 @@ def load(name: str, kind: str | None = None, beside: Path | None = None) -> Docu
         remedy = "one of " + ", ".join(KINDS)
         raise InputError(f"kind = {found!r} says no document kind", file=path, row="kind", remedy=remedy)
     if kind is not None and found != kind:
-        raise InputError(f"this is a {found} document, a {kind} is wanted", file=path, row="kind")
+        raise InputError(f"the kind is {found}, a document of kind {kind} is wanted", file=path, row="kind")
     return Document(path.stem, found, path, parse(KINDS[found][1], data, path))
 
 

@@ -25,7 +25,7 @@ def start(*arguments: str | Path) -> subprocess.Popen[str]:
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """``kpkit ARGUMENTS``, finished."""
     process = start(*arguments)
-    out, err = process.communicate(timeout=500)
+    out, err = process.communicate()
     return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 

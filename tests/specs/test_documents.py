@@ -164,7 +164,7 @@ def test_extends_stays_in_its_folder(tmp_path: Path, base: str) -> None:
 def test_kinds(tmp_path: Path) -> None:
     path = put(tmp_path, "a.toml", ENSEMBLE)
     assert str(refusal(path, kind="recipe")) == (
-        f"{path}: kind: this is a ensemble document, a recipe is wanted"
+        f"{path}: kind: the kind is ensemble, a document of kind recipe is wanted"
     )
     for text in ('kind = "recipes"', "", "kind = 3", 'kind = ["recipe"]', "[kind]\na = 1"):
         error = refusal(put(tmp_path, "b.toml", text))

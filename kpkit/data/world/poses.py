@@ -193,9 +193,9 @@ def _lie(rng: np.random.Generator) -> Pose:
 
 
 FAMILIES: dict[str, tuple[float, Callable[[np.random.Generator], Pose]]] = {
-    "stand": (0.36, _stand), "walk": (0.17, _walk), "run": (0.05, _run), "sit": (0.12, _sit),
+    "stand": (0.40, _stand), "walk": (0.19, _walk), "run": (0.05, _run), "sit": (0.11, _sit),
     "floor": (0.02, _floor), "squat": (0.02, _squat), "kneel": (0.02, _kneel), "bend": (0.03, _bend),
-    "raise": (0.07, _raise), "dance": (0.03, _dance), "kick": (0.02, _kick), "swing": (0.04, _swing),
+    "raise": (0.06, _raise), "dance": (0.02, _dance), "kick": (0.02, _kick), "swing": (0.03, _swing),
     "board": (0.02, _board), "jump": (0.02, _jump), "lie": (0.01, _lie),
 }  # fmt: skip
 """Family name -> (share, maker)."""
