@@ -6,7 +6,7 @@ VERSION = 1
 SPLITS = ("train2017", "val2017", "aic", "unlabeled2017", "test-dev2017", "test-challenge2017")
 WORLD_SIZES: dict[str, tuple[int, ...]] = {
     "tiny": (40, 16, 24, 16, 12, 12),
-    "small": (2000, 150, 300, 250, 100, 100),
+    "small": (1800, 150, 250, 250, 100, 100),
     "medium": (6000, 600, 3000, 3000, 500, 500),
 }
 """Pictures per split, in the order of SPLITS."""
