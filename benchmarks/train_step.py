@@ -33,12 +33,7 @@ def main() -> None:
     loaded = load_dataset(resolve("coco_train2017", data))
     for name in sys.argv[2:] or ("tiny_cpn", "tiny_mspn", "tiny_ccm"):
         recipe: RecipeSpec = load(name, "recipe").spec
-        phase = {"phases": ("C",), "epochs": (1,)}
-        recipe = recipe.model_copy(update={"training": recipe.training.model_copy(update=phase)})
-        fp32 = recipe.model_copy(
-            update={"training": recipe.training.model_copy(update={"precision": "fp32"})}
-        )
-        runs = {"bf16": _prepared(recipe, loaded), "fp32": _prepared(fp32, loaded)}
+        runs = {precision: _prepared(recipe, precision, loaded) for precision in ("bf16", "fp32")}
         rates: dict[str, list[float]] = {}
         for _ in range(ROUNDS):
             for precision, (stepper, data_set, plan) in runs.items():
