@@ -39,7 +39,8 @@ def ray_session(address: str | None, cpus: int) -> Iterator[Any]:
             )
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         raise KpkitError(
-            f"Ray does not answer at {address or 'this machine'} ({error}); try --no-ray"
+            f"Ray does not answer at {address or 'this machine'} ({error}); see that it runs (with token "
+            "authentication: RAY_AUTH_MODE=token), or use --no-ray"
         ) from None
     try:
         yield ray
