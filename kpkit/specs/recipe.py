@@ -110,7 +110,8 @@ class TrainingSpec(Spec):
     """``[training]``: the loop.
 
     Attributes:
-        phases: sources shown together, phase by phase, such as ``["ACHU", "CH"]``.
+        phases: sources shown together, phase by phase, such as ``["ACHU", "CH"]``; none where the recipe's
+            weights are already trained.
         epochs: passes over C (over the first source where a phase lacks C), per phase.
         ema: decay of the weight average that is validated and kept; 0 for none.
         ohkm: keypoints that count where a network output is trained with OHKM.
@@ -120,8 +121,8 @@ class TrainingSpec(Spec):
         workers: training processes; more than one needs Ray.
     """
 
-    phases: tuple[str, ...]
-    epochs: tuple[PositiveInt, ...]
+    phases: tuple[str, ...] = ()
+    epochs: tuple[PositiveInt, ...] = ()
     batch_size: PositiveInt = 32
     optimizer: Literal["adam", "adamw"] = "adam"
     learning_rate: PositiveFloat = 1e-3
@@ -144,8 +145,6 @@ class TrainingSpec(Spec):
                 raise ValueError(f"phase {phase!r} must be distinct letters of A, C, H, U")
             if phase == "H":
                 raise ValueError("phase 'H' alone shows no keypoint at all")
-        if not value:
-            raise ValueError("name at least one phase")
         return value
 
     @model_validator(mode="after")
@@ -156,14 +155,19 @@ class TrainingSpec(Spec):
 
 
 class RecipeSpec(Spec):
-    """A recipe document."""
+    """A recipe document.
+
+    ``weights`` names a safetensors file (what ``kpkit import-weights`` writes), relative to the document.
+    Training starts from it; a recipe without training phases is a member as it is.
+    """
 
     kind: Literal["recipe"]
     about: About = About()
+    weights: str = ""
     network: NetworkSpec
     codec: CodecSpec = CodecSpec()
-    data: DataSpec
-    training: TrainingSpec
+    data: DataSpec = DataSpec()
+    training: TrainingSpec = TrainingSpec()
     augmentation: AugmentationSpec = AugmentationSpec()
     decode: DecodeSpec = DecodeSpec()
     poses: PosesSpec = PosesSpec()
@@ -171,6 +175,8 @@ class RecipeSpec(Spec):
 
     @model_validator(mode="after")
     def _sources_are_named(self) -> RecipeSpec:
+        if not self.training.phases and not self.weights:
+            raise ValueError("a recipe needs training.phases, or weights that are already trained")
         for letter in sorted(set("".join(self.training.phases))):
             if not getattr(self.data, letter):
                 raise ValueError(f"a phase shows {letter}, but data.{letter} is not named")
