@@ -1,0 +1,66 @@
+"""Every network of the catalogue at a size that trains in seconds: the table the sweep reads.
+
+A new constructor needs one row here. Names that reduce to the same options are one network to the sweep, so
+rows should override what merely makes a network bigger (widths, depths) and leave what makes it different.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kpkit.models.catalogue import CATALOGUE, create_model, model_options
+from kpkit.models.network import PoseNetwork
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reduced:
+    """How a constructor's networks are reduced.
+
+    Attributes:
+        options: override the name's own options.
+        input_size: (height, width) of the crops, as small as the network takes; not square where it can be.
+        learning_rate: of the overfit test's Adam.
+        steps: of the overfit test.
+    """
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    input_size: tuple[int, int] = (96, 64)
+    learning_rate: float = 1e-2
+    steps: int = 40
+
+
+# By catalogue name, else by ``Entry.builder``.
+REDUCED: dict[str, Reduced] = {
+    "kpkit.models.cpn:CPN": Reduced(options={"width": 8, "channels": 16, "depths": (1, 1, 2, 1)}),
+    "kpkit.models.mspn:MSPN": Reduced(options={"width": 8, "channels": 16, "depths": (1, 1, 2, 1)}),
+    "kpkit.models.ccm:ccm_resnet": Reduced(
+        options={"width": 8, "channels": (16, 16, 16), "depths": (1, 1, 2, 2)}
+    ),
+    "kpkit.models.ccm:ccm_hrnet": Reduced(options={"width": 8, "channels": (16,), "modules": (1, 1, 1)}),
+}
+
+
+def reduction(name: str) -> Reduced:
+    """The row of a name."""
+    entry = CATALOGUE[name]
+    row = REDUCED.get(name) or REDUCED.get(entry.builder)
+    assert row is not None, f"add a row for {entry.builder!r} to REDUCED in tests/models/reduced.py"
+    return row
+
+
+def reduced(name: str, **options: Any) -> PoseNetwork:
+    """A small network of the same making."""
+    row = reduction(name)
+    return create_model(name, **{"input_size": row.input_size, **row.options, **options})
+
+
+def distinct_names() -> list[str]:
+    """One name of each network that is left different after reduction."""
+    first: dict[str, str] = {}
+    for name, entry in CATALOGUE.items():
+        row = REDUCED.get(name) or REDUCED.get(entry.builder)
+        made = sorted({**model_options(name), **row.options}.items()) if row else name
+        first.setdefault(f"{entry.builder} {made}", name)
+    return list(first.values())
