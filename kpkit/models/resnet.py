@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -42,11 +43,14 @@ class Bottleneck(nn.Module):
 
     Args:
         channels: of the input.
-        planes: of the 3x3; the output has ``planes * expansion`` channels.
+        planes: channels of the 3x3 in a ResNet; the output has ``planes * expansion`` channels.
         stride: of the 3x3 and the projection.
         dilation: of the 3x3.
         bias: convolutions have a bias in front of their batch norm (public MSPN code).
         project: 1x1 convolution on the skip; None = only where the shape changes.
+        expansion: output channels per plane.
+        groups, group_width: the 3x3 has ``groups`` groups of ``planes * group_width // 64`` channels
+            (ResNeXt, Xie et al. 2017: 32 and 4); 1 and 64 are ResNet.
     """
 
     expansion = 4
@@ -60,14 +64,16 @@ class Bottleneck(nn.Module):
         bias: bool = False,
         project: bool | None = None,
         expansion: int = 4,
+        groups: int = 1,
+        group_width: int = 64,
     ) -> None:
         super().__init__()
-        out = planes * expansion
-        self.conv1 = nn.Conv2d(channels, planes, 1, bias=bias)
-        self.bn1 = nn.BatchNorm2d(planes)
-        self.conv2 = nn.Conv2d(planes, planes, 3, stride, dilation, dilation, bias=bias)
-        self.bn2 = nn.BatchNorm2d(planes)
-        self.conv3 = nn.Conv2d(planes, out, 1, bias=bias)
+        inner, out = planes * group_width // 64 * groups, planes * expansion
+        self.conv1 = nn.Conv2d(channels, inner, 1, bias=bias)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride, dilation, dilation, groups, bias=bias)
+        self.bn2 = nn.BatchNorm2d(inner)
+        self.conv3 = nn.Conv2d(inner, out, 1, bias=bias)
         self.bn3 = nn.BatchNorm2d(out)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = _projection(channels, out, stride, bias, project)
@@ -100,6 +106,7 @@ class ResNetStages(Encoder):
         dilated: the last stage keeps the resolution (output stride 16) with dilation 2 instead. Its first
             block keeps dilation 1, as torchvision and timm do, so that ImageNet weights fit its reach.
         bias: convolutions have biases.
+        groups, group_width: of the bottlenecks; 32 and 4 make ResNet-50 a ResNeXt-50 32x4d.
 
     Attributes:
         channels: of C2, C3, C4, C5.
@@ -117,6 +124,8 @@ class ResNetStages(Encoder):
         block: str = "bottleneck",
         dilated: bool = False,
         bias: bool = False,
+        groups: int = 1,
+        group_width: int = 64,
     ) -> None:
         super().__init__()
         if len(depths) != 4 or min(depths) < 1:
@@ -125,6 +134,13 @@ class ResNetStages(Encoder):
             raise ValueError(f"width is {width}, at least 1 is needed")
         if block not in BLOCKS:
             raise ValueError(f"block is {block!r}, not one of {', '.join(map(repr, BLOCKS))}")
+        grouping: dict[str, Any] = {}
+        if (groups, group_width) != (1, 64):
+            if block != "bottleneck" or groups < 1 or width * group_width < 64:
+                raise ValueError(
+                    f"{groups} groups of width {group_width} do not fit {block} blocks of {width}"
+                )
+            grouping = {"groups": groups, "group_width": group_width}
         kind = BLOCKS[block]
         self.channels = tuple(width * 2**i * kind.expansion for i in range(4))
         self.strides = (4, 8, 16, 16 if dilated else 32)
@@ -134,7 +150,9 @@ class ResNetStages(Encoder):
             blocks = []
             for j in range(depth):
                 dilation = 2 if dilated and i == 3 and j > 0 else 1
-                blocks.append(kind(channels, width * 2**i, stride if j == 0 else 1, dilation, bias))
+                blocks.append(
+                    kind(channels, width * 2**i, stride if j == 0 else 1, dilation, bias, **grouping)
+                )
                 channels = self.channels[i]
             self.add_module(f"layer{i + 1}", nn.Sequential(*blocks))
 
@@ -169,8 +187,12 @@ class ResNet(ResNetStages):
         width: int = 64,
         block: str = "bottleneck",
         dilated: bool = False,
+        groups: int = 1,
+        group_width: int = 64,
     ) -> None:
-        super().__init__(depths=depths, width=width, block=block, dilated=dilated)
+        super().__init__(
+            depths=depths, width=width, block=block, dilated=dilated, groups=groups, group_width=group_width
+        )
         self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
