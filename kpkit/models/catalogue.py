@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from kpkit.core.errors import InputError
 from kpkit.models.entries import Entry
-from kpkit.models.families import ccm, cpn, mspn
+from kpkit.models.families import ccm, cpn, hrnet, mspn, simplebaseline
 
 if TYPE_CHECKING:
     from kpkit.models.network import PoseNetwork
 
 CATALOGUE: Mapping[str, Entry] = MappingProxyType(
-    {entry.name: entry for family in (cpn, mspn, ccm) for entry in family.ENTRIES}
+    {entry.name: entry for family in (simplebaseline, hrnet, cpn, mspn, ccm) for entry in family.ENTRIES}
 )
 
 

@@ -1,13 +1,14 @@
-"""HRNet (Sun et al., CVPR 2019) as an encoder, built from timm's modules with timm's tensor names."""
+"""HRNet (Sun et al., CVPR 2019) for pose, its encoder built from timm's modules with timm's tensor names."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from timm.models.hrnet import HighResolutionNetFeatures
 from torch import Tensor, nn
 
-from kpkit.models.network import Encoder
+from kpkit.models.layers import HeatmapConv, initialise
+from kpkit.models.network import Encoder, Output, PoseNetwork
 
 
 def _stage(modules: int, branches: int, width: int) -> dict[str, object]:
@@ -84,3 +85,36 @@ class HRNet(Encoder):
 def _widen(transition: nn.ModuleList, branches: Sequence[Tensor]) -> list[Tensor]:
     """Existing branches as they are (an identity in HRNet), and a new one from the coarsest."""
     return [*branches, transition[-1](branches[-1])]
+
+
+class PoseHRNet(PoseNetwork):
+    """HRNet for pose: a 1x1 convolution on the finest branch (section 3). One output, at stride 4.
+
+    Its loss is half the mean squared error, as in the public code.
+
+    Args:
+        keypoints: K.
+        input_size: (height, width) in pixels, multiples of 32.
+        width, modules: of the ``HRNet`` encoder.
+        init, init_std: see ``initialise``; the public code draws every convolution from N(0, 0.001^2) where
+            no ImageNet weights come in.
+    """
+
+    def __init__(
+        self,
+        *,
+        keypoints: int = 17,
+        input_size: tuple[int, int] = (256, 192),
+        width: int = 32,
+        modules: Sequence[int] = (1, 4, 3),
+        init: str = "gaussian",
+        init_std: float = 0.001,
+    ) -> None:
+        super().__init__(keypoints=keypoints, input_size=input_size)
+        self.encoder = HRNet(width=width, modules=modules)
+        self.head = HeatmapConv(width, keypoints)
+        self.outputs = (Output(stride=self.encoder.strides[-1], weight=0.5),)
+        initialise(self, init, init_std)
+
+    def stream(self, images: Tensor, final_only: bool) -> Iterator[Tensor]:
+        yield self.head(self.encoder(images)[-1])

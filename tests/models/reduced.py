@@ -33,6 +33,10 @@ class Reduced:
 
 # By catalogue name, else by ``Entry.builder``.
 REDUCED: dict[str, Reduced] = {
+    "kpkit.models.simplebaseline:SimpleBaseline": Reduced(
+        options={"width": 8, "depths": (1, 1, 2, 1), "deconvolutions": (16, 16, 16)}
+    ),
+    "kpkit.models.hrnet:PoseHRNet": Reduced(options={"width": 8, "modules": (1, 1, 1)}),
     "kpkit.models.cpn:CPN": Reduced(options={"width": 8, "channels": 16, "depths": (1, 1, 2, 1)}),
     "kpkit.models.mspn:MSPN": Reduced(options={"width": 8, "channels": 16, "depths": (1, 1, 2, 1)}),
     "kpkit.models.ccm:ccm_resnet": Reduced(

@@ -14,6 +14,15 @@ from kpkit.models.count import Cost, count_cost
 
 # name, input size, parameters in M with and without auxiliary decoder, GMACs likewise (None: not measured)
 MEASURED = [
+    ("simplebaseline_resnet50", (256, 192), 34.000, None, 5.43, None),
+    ("simplebaseline_resnet50", (384, 288), 34.000, None, 12.21, None),
+    ("simplebaseline_resnet101", (256, 192), 52.992, None, 9.06, None),
+    ("simplebaseline_resnet152", (256, 192), 68.635, None, 12.70, None),
+    ("simplebaseline_resnet152", (384, 288), 68.635, None, 28.57, None),
+    ("hrnet_w32", (256, 192), 28.536, None, 7.65, None),
+    ("hrnet_w32", (384, 288), 28.536, None, 17.20, None),
+    ("hrnet_w48", (256, 192), 63.596, None, 15.69, None),
+    ("hrnet_w48", (384, 288), 63.596, None, 35.31, None),
     ("cpn_resnet50", (256, 192), 27.407, None, 7.32, None),
     ("cpn_resnet50", (384, 288), 27.407, None, 16.46, None),
     ("cpn_resnet101", (384, 288), 46.399, None, 24.64, None),
