@@ -19,11 +19,12 @@ from kpkit.pipeline.label_job import LabelJob
 from kpkit.pipeline.mine_job import MineJob
 from kpkit.pipeline.submit_job import SubmitJob
 from kpkit.pipeline.train_job import TrainJob
+from kpkit.pipeline.weights_job import WeightsJob
 from kpkit.specs.datasets import Dataset, DatasetSpec
 from kpkit.specs.ensemble import BoxesSpec, EnsembleSpec, MemberSpec
 from kpkit.specs.loader import Document, load
 
-_NOT_HASHED = {"about", "kind", "datasets"}
+_NOT_HASHED = {"about", "kind", "datasets", "weights"}
 """Tables that describe or locate; what they locate is hashed by content."""
 
 
@@ -74,7 +75,7 @@ class GraphBuilder:
         return builders[document.kind](document)
 
     def recipe(self, document: Document) -> Node:
-        """Training of a recipe, after its negatives are mined and its pseudo labels made."""
+        """A recipe's network: trained after its negatives are mined and pseudo labels made, or as it is."""
         return self._once("recipes", document, lambda: self._recipe(document))
 
     def hard_negatives(self, document: Document) -> Node:
@@ -146,8 +147,16 @@ class GraphBuilder:
             need = ("detections",) if spec.data.val_boxes == "detections" else ()
             val = self._dataset(document, spec.data.val, spec.datasets, missing, need=need)
             inputs |= {f"val_{k}": v for k, v in self._inputs(boxes=val).items()}
+        weights = self._weights(document, missing)
+        if spec.weights:
+            inputs["weights"] = self.context.hash(weights)
         artefact = Artefact("recipes", document.name, _hashed(spec), inputs, self.context.runs)
         check_network(document, built=not artefact.done)
+        if not spec.training.phases:
+            taken = WeightsJob(
+                artefact, _keys(needs), Resources(gpu=True), spec=spec, weights=weights, val=val
+            )
+            return Node(artefact, taken, needs, document, missing)
         job = TrainJob(
             artefact,
             _keys(needs),
@@ -156,9 +165,22 @@ class GraphBuilder:
             sources=sources,
             val=val,
             made=made,
+            weights=weights,
             loader_workers=self.loader_workers,
         )
         return Node(artefact, job, needs, document, missing)
+
+    @staticmethod
+    def _weights(document: Document, missing: list[str]) -> Path | None:
+        """The file a recipe starts from; what is not there is added to ``missing``."""
+        if not document.spec.weights:
+            return None
+        path = document.path.parent / document.spec.weights
+        if path.is_file():
+            return path
+        remedy = "make it with 'kpkit import-weights', or give its path from the document's folder"
+        missing.append(str(InputError("no such weights file", file=path, remedy=remedy)))
+        return None
 
     def _labels_of(self, document: Document) -> Node:
         return self.pseudo_labels(load(document.spec.data.U, "pseudo_labels", beside=document.path))

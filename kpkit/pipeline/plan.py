@@ -13,7 +13,9 @@ from kpkit.pipeline.boxes_job import BoxesJob
 from kpkit.pipeline.document_checks import weightless
 from kpkit.pipeline.graph import Node
 from kpkit.pipeline.train_job import TrainJob
+from kpkit.pipeline.weights_job import WeightsJob
 from kpkit.specs.datasets import Dataset
+from kpkit.specs.recipe import RecipeSpec
 from kpkit.training.phases import PhasePlan
 from kpkit.training.sources import trainable
 
@@ -87,6 +89,9 @@ def _crops(node: Node) -> int | None:
             ordered = {letter: counts[letter] for letter in job.sources}
             plan = PhasePlan(job.spec.training, ordered, job.spec.data.ratios)
             return plan.total_steps * job.spec.training.batch_size
+        if isinstance(job, WeightsJob) and job.spec:
+            boxes = load_boxes(job.val, _load(job.val), job.spec.data.val_boxes) if job.val else ()
+            return len(boxes) * (2 if job.spec.decode.flip_test else 1)
         if isinstance(job, BoxesJob) and job.dataset:
             source = job.box_source
             boxes = load_boxes(job.dataset, _load(job.dataset), source, job.min_box_score)
@@ -103,11 +108,17 @@ def needed_bytes(node: Node) -> int:
         return 0
     if isinstance(job, TrainJob) and job.spec:
         copies = 4 if job.spec.training.ema else 3  # weights and two moments, and the average
-        return sum(p.numel() for p in weightless(job.spec.network).parameters()) * 4 * (1 + 3 * copies)
+        return _weight_bytes(job.spec) * (1 + 3 * copies)
+    if isinstance(job, WeightsJob) and job.spec:
+        return _weight_bytes(job.spec)
     if isinstance(job, BoxesJob):
         crops = _crops(node) or 0
         return crops * POSE_BYTES
     return 0
+
+
+def _weight_bytes(spec: RecipeSpec) -> int:
+    return sum(p.numel() for p in weightless(spec.network).parameters()) * 4
 
 
 @lru_cache(maxsize=64)

@@ -19,6 +19,7 @@ from kpkit.data.results import read_detections
 from kpkit.ensembles.members import WEIGHTS
 from kpkit.inference.network import best_device
 from kpkit.models.count import count_cost
+from kpkit.models.network import PoseNetwork
 from kpkit.models.weights import save_weights
 from kpkit.pipeline.job import ArtefactJob
 from kpkit.pipeline.label_job import LABELS
@@ -28,10 +29,12 @@ from kpkit.specs.recipe import RecipeSpec
 from kpkit.training.checkpoint import load_newest
 from kpkit.training.log import write_log
 from kpkit.training.loop import build_network, process_rank, train
-from kpkit.training.sources import TrainingData, join_sources, trainable, validation_of
+from kpkit.training.sources import TrainingData, Validation, join_sources, trainable, validation_of
 from kpkit.training.state import TrainingState
 
 CHECKPOINTS = "checkpoints"
+VAL_FIGURES = ("AP", "AP50", "AR")
+"""What a recipe's manifest keeps of its validation."""
 
 
 @dataclass
@@ -43,6 +46,7 @@ class TrainJob(ArtefactJob):
         sources: data set per letter; for H the one whose detections were mined, for U the labelled pictures.
         val: the validation data set.
         made: folders of the artefacts that H and U come from.
+        weights: file that training starts from.
         loader_workers: processes that prepare crops beside the training process.
     """
 
@@ -50,6 +54,7 @@ class TrainJob(ArtefactJob):
     sources: dict[str, Dataset] = field(default_factory=dict)
     val: Dataset | None = None
     made: dict[str, Path] = field(default_factory=dict)
+    weights: Path | None = None
     loader_workers: int = 0
 
     @property
@@ -85,20 +90,17 @@ class TrainJob(ArtefactJob):
         state.from_checkpoint(found[1])
         save_weights(state.judged, work / WEIGHTS)
         write_log(work, state.log)
-        cost = count_cost(state.judged)
         data = self._people()
         metrics: dict[str, Any] = {
             "steps": state.step,
             "crops": state.step * self.spec.training.batch_size,
             "people": {letter: len(people) for letter, (people, _) in data.items()},
             "pictures_skipped": sum(loaded.skipped for _, loaded in data.values()),
-            "parameters": cost.inference_params,
-            "parameters_training": cost.params,
-            "gmacs": cost.inference_gmacs,
             "loss": state.log[-1]["loss"],
+            **cost_metrics(state.judged),
         }
         if "val_AP" in state.log[-1]:
-            metrics["val"] = {name: state.log[-1][f"val_{name}"] for name in ("AP", "AP50", "AR")}
+            metrics["val"] = {name: state.log[-1][f"val_{name}"] for name in VAL_FIGURES}
         return metrics
 
     def spent(self, finishing: float) -> float:
@@ -116,6 +118,7 @@ class TrainJob(ArtefactJob):
             data,
             self.artefact.work / CHECKPOINTS,
             device=best_device(),
+            weights=self.weights,
             progress=progress,
             loader_workers=self.loader_workers,
         )
@@ -136,8 +139,22 @@ class TrainJob(ArtefactJob):
 
     def _data(self) -> TrainingData:
         assert self.spec
-        val = None
-        if self.val is not None:
-            loaded = load_dataset(self.val)
-            val = validation_of(self.spec, load_boxes(self.val, loaded, self.spec.data.val_boxes), loaded)
-        return join_sources(self.spec, self._people(), val)
+        return join_sources(self.spec, self._people(), read_validation(self.spec, self.val))
+
+
+def read_validation(spec: RecipeSpec, dataset: Dataset | None) -> Validation | None:
+    """The recipe's validation set, with the boxes it names."""
+    if dataset is None:
+        return None
+    loaded = load_dataset(dataset)
+    return validation_of(spec, load_boxes(dataset, loaded, spec.data.val_boxes), loaded)
+
+
+def cost_metrics(network: PoseNetwork) -> dict[str, Any]:
+    """What a recipe's manifest tells of its network's cost."""
+    cost = count_cost(network)
+    return {
+        "parameters": cost.inference_params,
+        "parameters_training": cost.params,
+        "gmacs": cost.inference_gmacs,
+    }

@@ -18,6 +18,7 @@ from kpkit.data.crops import CropBatch
 from kpkit.inference.network import codec_of, normaliser
 from kpkit.models.catalogue import create_model
 from kpkit.models.network import PoseNetwork
+from kpkit.models.weights import load_weights
 from kpkit.specs.recipe import RecipeSpec
 from kpkit.training.checkpoint import load_newest, save_checkpoint
 from kpkit.training.losses import supervision_loss
@@ -45,10 +46,16 @@ class _Steps(Dataset[tuple[int, CropBatch | KpkitError]]):
             return step, error
 
 
-def build_network(spec: RecipeSpec) -> PoseNetwork:
-    """The recipe's network with its seeded initial weights, the same in every process."""
+def build_network(spec: RecipeSpec, weights: Path | None = None) -> PoseNetwork:
+    """The recipe's network with its seeded initial weights, the same in every process.
+
+    ``weights`` is the file that fills it, or its encoder, in their place.
+    """
     torch.manual_seed(int(generator(spec.training.seed, "initial weights").integers(2**31)))
-    return create_model(spec.network.name, input_size=spec.network.input_size, **spec.network.options)
+    network = create_model(spec.network.name, input_size=spec.network.input_size, **spec.network.options)
+    if weights is not None:
+        load_weights(network, weights)
+    return network
 
 
 def process_rank() -> int:
@@ -62,6 +69,7 @@ def train(
     work: Path,
     *,
     device: torch.device,
+    weights: Path | None = None,
     progress: Progress = silent,
     loader_workers: int = 0,
 ) -> TrainingState:
@@ -75,6 +83,7 @@ def train(
         data: its sources and validation set.
         work: folder for checkpoints.
         device: where the network runs.
+        weights: file that training starts from.
         progress: told steps done, with loss and the last validation AP.
         loader_workers: processes that prepare crops; 0 prepares them between the steps.
 
@@ -86,7 +95,7 @@ def train(
     """
     rank, workers = process_rank(), dist.get_world_size() if dist.is_initialized() else 1
     plan = PhasePlan(spec.training, data.counts, spec.data.ratios)
-    network = build_network(spec).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = build_network(spec, weights).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = TrainingState.fresh(network, spec.training)
     remark = ""
     if found := load_newest(work):
@@ -146,7 +155,7 @@ class Stepper:
         images = self.normalise(batch.images).contiguous(memory_format=torch.channels_last)
         weight = torch.from_numpy(batch.keypoint_weight).to(self.device, torch.float32)
         present = (weight > 0) & ~torch.from_numpy(batch.negative).to(self.device)[:, None]
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=training.precision == "bf16"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=spec.network.precision == "bf16"):
             predictions = self.model(images)
         self.loss = supervision_loss(
             predictions,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from kpkit.core.progress import Progress, silent
 from kpkit.evaluation.ap import evaluate
 from kpkit.inference.finish import finish_poses
 from kpkit.inference.network import Predictor
@@ -14,9 +15,13 @@ from kpkit.training.sources import Validation
 
 
 def validate(
-    network: PoseNetwork, spec: RecipeSpec, val: Validation, device: torch.device
+    network: PoseNetwork,
+    spec: RecipeSpec,
+    val: Validation,
+    device: torch.device,
+    progress: Progress = silent,
 ) -> dict[str, float]:
     """The ten COCO figures, 0 to 1, of the recipe's decoding and pose rules on its validation boxes."""
     predictor = Predictor("network", network, spec, device)
-    poses, _ = predict_poses([predictor], [1.0], predictor.codec, val.crops, spec.decode)
+    poses, _ = predict_poses([predictor], [1.0], predictor.codec, val.crops, spec.decode, progress=progress)
     return evaluate(val.truth, finish_poses(poses, spec.poses), images=val.images)
