@@ -57,13 +57,13 @@ def _prepared(
     recipe: RecipeSpec, precision: str, loaded: LoadedDataset
 ) -> tuple[Stepper, TrainingData, PhasePlan]:
     """The recipe on C alone, one step done."""
-    changed = {"phases": ("C",), "epochs": (1,), "precision": precision}
-    training = recipe.training.model_copy(update=changed)
-    recipe = recipe.model_copy(update={"training": training})
+    training = recipe.training.model_copy(update={"phases": ("C",), "epochs": (1,)})
+    network = recipe.network.model_copy(update={"precision": precision})
+    recipe = recipe.model_copy(update={"training": training, "network": network})
     data = join_sources(recipe, {"C": (trainable(loaded.people), loaded)}, None)
     plan = PhasePlan(recipe.training, data.counts, {})
-    network = build_network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    state = TrainingState.fresh(network, recipe.training)
+    net = build_network(recipe).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    state = TrainingState.fresh(net, recipe.training)
     stepper = Stepper(recipe, state, torch.device("cpu"), plan, 1)
     stepper(0, data.crops.batch(plan.step(0).rows, 0))  # warm-up
     return stepper, data, plan

@@ -21,13 +21,18 @@ def codec_of(spec: RecipeSpec, network: PoseNetwork) -> Codec:
 
 
 def normaliser(spec: NetworkSpec, device: torch.device) -> Callable[[np.ndarray], torch.Tensor]:
-    """A function from (N, h, w, 3) uint8 RGB crops to the (N, 3, h, w) float network input."""
+    """A function from (N, h, w, 3) uint8 RGB crops to the (N, 3, h, w) float network input.
+
+    Channels, mean and std are in the recipe's ``channel_order``.
+    """
     mean = torch.tensor(spec.mean, device=device) * 255
     factor = 1 / (torch.tensor(spec.std, device=device) * 255)
 
     def normalise(crops: np.ndarray) -> torch.Tensor:
         images = torch.from_numpy(crops).to(device, non_blocking=True).float()
         # (N, h, w, 3) memory seen as (N, 3, h, w) is channels-last without a copy
+        if spec.channel_order == "bgr":
+            images = images.flip(3)
         return ((images - mean) * factor).permute(0, 3, 1, 2)
 
     return normalise
@@ -70,7 +75,7 @@ class Predictor:
         images = images.contiguous(memory_format=torch.channels_last)
         training = self.network.training
         self.network.eval()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.spec.training.precision == "bf16"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.spec.network.precision == "bf16"):
             maps = self.network(images, final_only=True)[-1]
         self.network.train(training)
         array = maps.float().cpu().numpy()

@@ -50,6 +50,8 @@ def parse(model: type[SpecT], data: dict[str, Any], file: str | Path) -> SpecT:
 
 def _explain(model: type[BaseModel], faults: list[Any], file: str | Path) -> InputError:
     """The sentence for the first faulty key; the others are counted."""
+    # a default that hangs on a faulty key is no fault of its own
+    faults = [fault for fault in faults if fault["type"] != "default_factory_not_called"]
     first = faults[0]
     path = _place(first)
     # a value that fits none of several allowed types is told once, with all that is allowed

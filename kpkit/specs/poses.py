@@ -18,14 +18,15 @@ class DecodeSpec(Spec):
 
     Attributes:
         flip_test: average with the mirrored picture's maps.
-        flip_shift: heatmap pixels the mirrored map moves before the average; ``"exact"`` is what the
-            codec's geometry asks for ((stride - 1) / stride for the classic crop, 0 for the unbiased).
+        flip_shift: heatmap pixels the mirrored map moves right before the average, negative for left;
+            ``"exact"`` is what the codec's geometry asks for ((stride - 1) / stride for the classic
+            convention, -1 / stride for Megvii's, whose own code moves nothing, 0 for the unbiased).
         blur: Gaussian kernel size in heatmap pixels before the maximum (odd), 0 for none.
         refine: sub-pixel rule after the maximum.
     """
 
     flip_test: bool = True
-    flip_shift: Annotated[float, Field(ge=0, le=1)] | Literal["exact"] = "exact"
+    flip_shift: Annotated[float, Field(ge=-1, le=1)] | Literal["exact"] = "exact"
     blur: Annotated[int, Field(ge=0, le=31)] = 0
     refine: Literal["argmax", "quarter", "parabola"] = "parabola"
 

@@ -11,13 +11,16 @@ from kpkit.specs.datasets import DatasetSpec
 from kpkit.specs.poses import BoxSource, DecodeSpec, PosesSpec, Share
 
 Size = Annotated[int, Field(ge=32, le=2048, multiple_of=32)]
+Margin = Annotated[float, Field(ge=1, le=3)]
 
 
 class NetworkSpec(Spec):
     """``[network]``: a catalogue name and its parameters.
 
     ``input_size`` is (height, width) in pixels; ``options`` override the catalogue's builder parameters.
-    Pictures are RGB, scaled to 0..1, less ``mean``, over ``std``.
+    Pictures are scaled to 0..1, less ``mean``, over ``std``; these two, and the network's input, are in
+    ``channel_order`` (Megvii's networks want ``"bgr"``). ``precision`` ``"bf16"`` runs forward passes under
+    autocast, in training and inference.
     """
 
     name: str
@@ -25,25 +28,61 @@ class NetworkSpec(Spec):
     options: dict[str, Any] = {}
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (0.229, 0.224, 0.225)
+    channel_order: Literal["rgb", "bgr"] = "rgb"
+    precision: Literal["bf16", "fp32"] = "bf16"
 
 
 class CodecSpec(Spec):
     """``[codec]``: how keypoints meet heatmaps.
 
-    ``sigmas`` are Gaussian widths in heatmap pixels, widest first; a network's output picks one by its level
-    (coarse-to-fine supervision). ``padding`` is the margin factor round a box.
+    Attributes:
+        convention: where a heatmap pixel lies in the crop: ``classic`` (HRNet) at stride * u, ``megvii``
+            (MSPN, RSN, CPN) at stride * u + stride / 2 (4x + 2), ``unbiased`` (UDP) on the size-minus-one
+            crop and grid.
+        margins: factors on a box's (width, height) before the fit to the crop's aspect ratio (MSPN 1.09 and
+            1.135, CPN 1.2 and 1.3).
+        padding: factor on both after the fit; 1.25 (HRNet), or 1 where ``margins`` are given.
+        target: ``gaussian`` at the keypoint's exact place on the whole map (DARK); ``patch``, cut off at 3
+            sigma, at the nearest pixel (HRNet), or at the exact place when unbiased (UDP); ``kernel``, one
+            pixel blurred by OpenCV's Gaussian and brought to the peak (MSPN, CPN).
+        sigmas: Gaussian widths in heatmap pixels, widest first; a network's output picks one by its level
+            (coarse-to-fine supervision). For ``gaussian`` and ``patch``.
+        kernels: odd kernel sizes in heatmap pixels, likewise. For ``kernel``.
+        peak: the targets' highest value (Megvii 255). Heatmaps are divided by it after the network.
     """
 
-    convention: Literal["classic", "unbiased"] = "classic"
-    sigmas: tuple[PositiveFloat, ...] = (2.0,)
-    padding: Annotated[float, Field(ge=1, le=3)] = 1.25
+    convention: Literal["classic", "megvii", "unbiased"] = "classic"
+    margins: tuple[Margin, Margin] = (1.0, 1.0)
+    padding: Margin = Field(default_factory=lambda given: 1.25 if given.get("margins") == (1, 1) else 1.0)
+    target: Literal["gaussian", "patch", "kernel"] = "gaussian"
+    sigmas: tuple[PositiveFloat, ...] | None = Field(
+        default_factory=lambda given: None if given.get("target") == "kernel" else (2.0,)
+    )
+    kernels: tuple[Annotated[int, Field(ge=3, le=99)], ...] | None = None
+    peak: PositiveFloat = 1.0
 
     @field_validator("sigmas")
     @classmethod
-    def _widest_first(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if not value or list(value) != sorted(value, reverse=True):
+    def _widest_first(cls, value: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if value is not None and (not value or list(value) != sorted(value, reverse=True)):
             raise ValueError("one or more Gaussian widths, widest first")
         return value
+
+    @field_validator("kernels")
+    @classmethod
+    def _odd_widest_first(cls, value: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if value is not None and (
+            not value or any(size % 2 == 0 for size in value) or list(value) != sorted(value, reverse=True)
+        ):
+            raise ValueError("one or more odd kernel sizes, widest first")
+        return value
+
+    @model_validator(mode="after")
+    def _one_kind_of_width(self) -> CodecSpec:
+        wanted, other = ("kernels", "sigmas") if self.target == "kernel" else ("sigmas", "kernels")
+        if getattr(self, wanted) is None or getattr(self, other) is not None:
+            raise ValueError(f'target = "{self.target}" takes {wanted}, and no {other}')
+        return self
 
 
 class HardNegativesSpec(Spec):
@@ -80,15 +119,20 @@ class DataSpec(Spec):
 
 
 class AugmentationSpec(Spec):
-    """``[augmentation]``: HRNet's crop augmentation (facts: scale and rotation are clipped normals)."""
+    """``[augmentation]``: how views of people are drawn, HRNet's way by default (data/augment.py)."""
 
     flip: Share = 0.5
+    distribution: Literal["normal", "uniform"] = "normal"
     scale: Annotated[float, Field(ge=0, lt=1)] = 0.35
     rotation: Annotated[float, Field(ge=0, le=90)] = 45.0
     rotation_probability: Share = 0.6
     shift: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    margins: tuple[Margin, Margin] | None = None
+    extension: tuple[Share, Share] = (0.0, 0.0)
+    zoom: Annotated[float, Field(gt=0, le=2)] = 1.0
     half_body: Share = 0.3
     half_body_min_keypoints: PositiveInt = 8
+    half_body_padding: Margin = 1.5
 
 
 class ScheduleSpec(Spec):
@@ -115,7 +159,10 @@ class TrainingSpec(Spec):
         epochs: passes over C (over the first source where a phase lacks C), per phase.
         ema: decay of the weight average that is validated and kept; 0 for none.
         ohkm: keypoints that count where a network output is trained with OHKM.
-        precision: ``bf16`` runs forward passes under autocast.
+        zero_unseen: the Megvii way with keypoints that are not visible (v below 2: occluded, unlabelled or
+            outside the crop): outputs without OHKM learn an empty map for them. Otherwise, and in outputs
+            with OHKM always, labelled ones (v above 0) learn their target and the others are masked. With
+            data that lacks keypoints (A, U) it teaches that these are absent.
         validate_every: epochs between validations (the last epoch always is); 0 for the end only.
         checkpoint_every: steps between checkpoints.
         workers: training processes; more than one needs Ray.
@@ -130,7 +177,7 @@ class TrainingSpec(Spec):
     schedule: ScheduleSpec = ScheduleSpec()
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     ohkm: PositiveInt = 8
-    precision: Literal["bf16", "fp32"] = "bf16"
+    zero_unseen: bool = False
     max_steps: PositiveInt | None = None
     validate_every: Annotated[int, Field(ge=0)] = 0
     checkpoint_every: PositiveInt = 200

@@ -41,10 +41,10 @@ def member(
     spec = RecipeSpec.model_validate(
         {
             "kind": "recipe",
-            "network": network or CPN,
+            "network": (network or CPN) | {"precision": "fp32"},
             "codec": codec or {},
             "data": {"C": "x"},
-            "training": {"phases": ["C"], "epochs": [1], "precision": "fp32", "seed": seed},
+            "training": {"phases": ["C"], "epochs": [1], "seed": seed},
         }
     )
     save_weights(build_network(spec), folder / name / WEIGHTS)

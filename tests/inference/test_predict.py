@@ -49,11 +49,12 @@ def recipe(convention: str = "classic", size: tuple[int, int] = SIZE, seed: int 
             "network": {
                 "name": "cpn_resnet50",
                 "input_size": size,
+                "precision": "fp32",
                 "options": {"depths": [1, 1, 1, 1], "width": 8, "channels": 16},
             },
             "codec": {"convention": convention},
             "data": {"C": "x"},
-            "training": {"phases": ["C"], "epochs": [1], "precision": "fp32", "seed": seed},
+            "training": {"phases": ["C"], "epochs": [1], "seed": seed},
         }
     )
 

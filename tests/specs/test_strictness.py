@@ -137,11 +137,18 @@ def _models(annotation: Any) -> Any:
         ("network.name = 3", "network.name", "3", "string"),
         ("codec.sigmas = [1, 2]", "codec.sigmas", "1", "widest first"),
         ("codec.sigmas = []", "codec.sigmas", "[]", "one or more"),
+        ("codec.kernels = [7, 9]", "codec.kernels", "7", "widest first"),
+        ("codec.kernels = [9, 6]", "codec.kernels", "6", "odd"),
+        ("codec.margins = [1.1]", "codec.margins.1", "[1.1]", "required"),
+        ("codec.margins = [1.1, 0.9]", "codec.margins.1", "0.9", "greater than or equal to 1"),
+        ("codec.peak = 0", "codec.peak", "0", "greater than 0"),
+        ('network.channel_order = "gbr"', "network.channel_order", "'gbr'", "'rgb' or 'bgr'"),
         ("codec.padding = 0.9", "codec.padding", "0.9", "greater than or equal to 1"),
-        ('codec.convention = "udp"', "codec.convention", "'udp'", "'classic' or 'unbiased'"),
+        ('codec.convention = "udp"', "codec.convention", "'udp'", "'classic', 'megvii' or 'unbiased'"),
         ("data.H.min_score = 1.5", "data.H.min_score", "1.5", "less than or equal to 1"),
         ('data.H = "coco_train2017"', "data.H", "'coco_train2017'", "object"),
         ("data.ratios = {A = 0}", "data.ratios.A", "0", "greater than 0"),
+        ("decode.flip_shift = -2", "decode.flip_shift", "-2", "greater than or equal to -1 or 'exact'"),
         ("decode.flip_shift = 2", "decode.flip_shift", "2", "less than or equal to 1 or 'exact'"),
         ('decode.flip_shift = "exat"', "decode.flip_shift", "'exat'", "a valid number or 'exact'"),
         ("decode.blur = 4", "decode.blur", "4", "odd"),
@@ -154,7 +161,7 @@ def _models(annotation: Any) -> Any:
 def test_wrong_values(changes: str, key: str, shown: str, allowed: str) -> None:
     error = refusal(RECIPE, changes)
     assert error.row == key
-    assert shown in error.cause or key == "codec.sigmas"
+    assert shown in error.cause or key in ("codec.sigmas", "codec.kernels")
     assert error.cause.startswith("value ")
     assert error.cause.endswith("is not allowed")
     assert allowed in (error.remedy or "").replace("Field required", "required")
@@ -167,6 +174,13 @@ def test_wrong_values(changes: str, key: str, shown: str, allowed: str) -> None:
         ('training.phases = ["ACHU", "C"]', None, "a phase shows U, but data.U is not named"),
         ('training.schedule = {kind = "step"}', "training.schedule", "milestones go with"),
         ("training.schedule = {milestones = [3]}", "training.schedule", "milestones go with"),
+        ('codec.target = "kernel"', "codec", 'target = "kernel" takes kernels, and no sigmas'),
+        (
+            'codec.target = "kernel"\ncodec.kernels = [7]\ncodec.sigmas = [2]',
+            "codec",
+            'target = "kernel" takes kernels, and no sigmas',
+        ),
+        ("codec.kernels = [7]", "codec", 'target = "gaussian" takes sigmas, and no kernels'),
         ("data.ratios = {C = 1}", "data.ratios", "ratios are named A, H or U"),
     ],
 )

@@ -16,15 +16,16 @@ from kpkit.training.sources import TrainingData, join_sources, validation_of
 SIDE = 64
 
 
-def recipe(**training: Any) -> RecipeSpec:
+def recipe(precision: str = "fp32", **training: Any) -> RecipeSpec:
     """A CPN of a few thousand parameters on 64 x 64 crops without augmentation."""
-    options = {"phases": ["C"], "epochs": [3], "batch_size": 4, "precision": "fp32", "learning_rate": 1e-2}
+    options = {"phases": ["C"], "epochs": [3], "batch_size": 4, "learning_rate": 1e-2}
     return RecipeSpec.model_validate(
         {
             "kind": "recipe",
             "network": {
                 "name": "cpn_resnet50",
                 "input_size": [SIDE, SIDE],
+                "precision": precision,
                 "options": {"depths": [1, 1, 1, 1], "width": 16, "channels": 32, "refine_projection": False},
             },
             "codec": {"sigmas": [2.0], "padding": 1.0},
