@@ -136,10 +136,21 @@ class AugmentationSpec(Spec):
 
 
 class ScheduleSpec(Spec):
-    """``[training.schedule]``: warm-up, then cosine to zero or steps at epochs."""
+    """``[training.schedule]``: warm-up, then cosine or linear to zero, or steps at epochs.
 
-    kind: Literal["cosine", "step"] = "cosine"
+    Attributes:
+        kind: how the rate falls.
+        warmup_steps: steps of the linear warm-up.
+        warmup_from: share of the rate that the warm-up rises from (MSPN 0.1).
+        milestones: epochs at which a step schedule multiplies the rate by ``factor``.
+        restart: every phase runs the whole schedule, as when a trained network is fine-tuned; otherwise the
+            phases share one.
+    """
+
+    kind: Literal["cosine", "linear", "step"] = "cosine"
     warmup_steps: Annotated[int, Field(ge=0)] = 0
+    warmup_from: Share = 0.0
+    restart: bool = False
     milestones: tuple[PositiveFloat, ...] = ()
     factor: Annotated[float, Field(gt=0, lt=1)] = 0.1
 

@@ -147,11 +147,9 @@ class Stepper:
     def __call__(self, step: int, batch: CropBatch) -> None:
         spec, state, training = self.spec, self.state, self.spec.training
         state.network.train()
+        place = self.plan.place(step, in_phase=training.schedule.restart)
         for group in state.optimizer.param_groups:
-            epoch = self.plan.epoch_of(step)
-            group["lr"] = learning_rate(
-                training.schedule, training.learning_rate, step, epoch, self.plan.total_steps
-            )
+            group["lr"] = learning_rate(training.schedule, training.learning_rate, *place)
         images = self.normalise(batch.images).contiguous(memory_format=torch.channels_last)
         weight = torch.from_numpy(batch.keypoint_weight).to(self.device, torch.float32)
         present = (weight > 0) & ~torch.from_numpy(batch.negative).to(self.device)[:, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -85,6 +86,17 @@ class PhasePlan:
     def epoch_of(self, step: int) -> int:
         """The epoch (counted over all phases) a step belongs to."""
         return int(np.searchsorted(self.ends, step, side="right"))
+
+    def place(self, step: int, *, in_phase: bool) -> tuple[int, int, int]:
+        """(step, epoch, steps in all) as a learning rate counts them: over the run, or within its phase."""
+        epoch = self.epoch_of(step)
+        if not in_phase:
+            return step, epoch, self.total_steps
+        numbers = [number for number, _ in self.epochs]
+        first, behind = numbers.index(numbers[epoch]), bisect_right(numbers, numbers[epoch])
+        begin = int(self.ends[first - 1]) if first else 0
+        end = min(int(self.ends[behind - 1]), self.total_steps)
+        return step - begin, epoch - first, end - begin
 
     def step(self, step: int) -> Step:
         """What step number ``step`` (0 .. total_steps - 1) shows."""

@@ -13,16 +13,18 @@ def learning_rate(spec: ScheduleSpec, base: float, step: int, epoch: float, tota
     Args:
         spec: the schedule.
         base: the recipe's learning rate.
-        step: 0 .. total_steps - 1, over all phases.
-        epoch: epochs finished, counted over all phases; step schedules compare it to their milestones.
-        total_steps: steps of the whole run.
+        step: 0 .. total_steps - 1, over all phases (over one where the schedule restarts).
+        epoch: epochs finished, counted likewise; step schedules compare it to their milestones.
+        total_steps: steps of the whole run (of the phase where the schedule restarts).
 
     Returns:
-        base * warm-up * decay. Warm-up rises linearly over ``warmup_steps``; cosine falls to zero after it.
+        base * warm-up * decay. Warm-up rises linearly from ``warmup_from`` over ``warmup_steps``; cosine and
+        linear fall to zero after it.
     """
-    warm = min(1.0, (step + 1) / (spec.warmup_steps + 1))
+    risen = min(1.0, (step + 1) / (spec.warmup_steps + 1))
+    warm = spec.warmup_from + (1 - spec.warmup_from) * risen
     if spec.kind == "step":
         return base * warm * spec.factor ** sum(epoch >= milestone for milestone in spec.milestones)
     span = max(total_steps - spec.warmup_steps, 1)
     done = min(max(step - spec.warmup_steps, 0) / span, 1.0)
-    return base * warm * 0.5 * (1 + math.cos(math.pi * done))
+    return base * warm * (1 - done if spec.kind == "linear" else 0.5 * (1 + math.cos(math.pi * done)))

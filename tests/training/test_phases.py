@@ -48,6 +48,16 @@ def test_phases_follow_each_other() -> None:
     assert all(len(s.rows) == 4 for s in steps)
 
 
+def test_places_within_a_phase() -> None:
+    of = plan(COUNTS)
+    assert [of.place(n, in_phase=False) for n in (0, 21, 27)] == [(0, 0, 28), (21, 1, 28), (27, 2, 28)]
+    assert [of.place(n, in_phase=True) for n in (0, 21, 22, 27)] == [
+        (0, 0, 22), (21, 1, 22), (0, 0, 6), (5, 0, 6),
+    ]  # fmt: skip
+    cut = plan(COUNTS, max_steps=25)
+    assert [cut.place(n, in_phase=True) for n in (21, 22, 24)] == [(21, 1, 22), (0, 0, 3), (2, 0, 3)]
+
+
 @given(
     st.dictionaries(st.sampled_from("ACHU"), st.integers(1, 40), min_size=1),
     st.integers(1, 9),

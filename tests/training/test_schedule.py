@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +29,13 @@ def test_cosine() -> None:
     assert learning_rate(ScheduleSpec(), 1.0, 0, 0, 50) == 1.0
 
 
+def test_linear() -> None:
+    """MSPN: from a tenth to the whole rate, then evenly to zero."""
+    spec = ScheduleSpec(kind="linear", warmup_steps=9, warmup_from=0.1)
+    rates = [learning_rate(spec, 1.0, step, 0, 109) for step in (0, 4, 9, 34, 59, 108)]
+    assert rates == pytest.approx([0.1 + 0.9 * 0.1, 0.1 + 0.9 * 0.5, 1.0, 0.75, 0.5, 0.01])
+
+
 @pytest.mark.parametrize(
     ("epoch", "rate"), [(0, 1.0), (2, 1.0), (3, 0.5), (4, 0.5), (5, 0.25), (9, 0.25), (10, 0.25)]
 )
@@ -42,8 +51,11 @@ def test_steps_warm_up_too() -> None:
     assert learning_rate(spec, 1.0, 1, 1, 10) == pytest.approx(0.1)
 
 
-@given(st.integers(0, 50), st.integers(1, 60), st.integers(0, 59))
-def test_never_negative_nor_above_the_base(warmup: int, total: int, step: int) -> None:
+@given(st.sampled_from(["cosine", "linear"]), st.integers(0, 50), st.integers(1, 60), st.integers(0, 59))
+def test_never_negative_nor_above_the_base(
+    kind: Literal["cosine", "linear"], warmup: int, total: int, step: int
+) -> None:
     """Also where the run is shorter than its warm-up."""
-    rate = learning_rate(ScheduleSpec(warmup_steps=warmup), 1.0, min(step, total - 1), 0, total)
+    spec = ScheduleSpec(kind=kind, warmup_steps=warmup)
+    rate = learning_rate(spec, 1.0, min(step, total - 1), 0, total)
     assert 0 < rate <= 1.0
