@@ -37,7 +37,10 @@ REDUCED: dict[str, Reduced] = {
         options={"width": 8, "depths": (1, 1, 2, 1), "deconvolutions": (16, 16, 16)}
     ),
     "kpkit.models.hrnet:PoseHRNet": Reduced(options={"width": 8, "modules": (1, 1, 1)}),
-    "kpkit.models.cpn:CPN": Reduced(options={"width": 8, "channels": 16, "depths": (1, 1, 2, 1)}),
+    "kpkit.models.cpn:cpn_resnet": Reduced(options={"width": 8, "channels": 16, "depths": (1, 1, 2, 1)}),
+    "kpkit.models.cpn:cpn_inception_resnet": Reduced(
+        options={"width": 4, "channels": 16, "depths": (1, 1, 1)}
+    ),
     "kpkit.models.mspn:MSPN": Reduced(options={"width": 8, "channels": 16, "depths": (1, 1, 2, 1)}),
     "kpkit.models.ccm:ccm_resnet": Reduced(
         options={"width": 8, "channels": (16, 16, 16), "depths": (1, 1, 2, 2)}

@@ -26,6 +26,7 @@ MEASURED = [
     ("cpn_resnet50", (256, 192), 27.407, None, 7.32, None),
     ("cpn_resnet50", (384, 288), 27.407, None, 16.46, None),
     ("cpn_resnet101", (384, 288), 46.399, None, 24.64, None),
+    ("cpn_inception_resnet_v2", (256, 192), 58.025, None, 11.90, None),  # timm's 54.306 and the pyramid
     ("mspn_resnet50_x1", (256, 192), 25.142, None, 5.07, None),
     ("mspn_resnet50_x2", (256, 192), 56.867, None, 11.26, None),
     ("mspn_resnet50_x3", (256, 192), 88.592, None, 17.45, None),
