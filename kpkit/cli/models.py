@@ -25,14 +25,15 @@ def models(
 
     from kpkit.models.catalogue import CATALOGUE, create_model, find_model
     from kpkit.models.count import count_cost
+    from kpkit.models.entries import SMALL
 
     rows = []
     for entry in [find_model(name)] if name else CATALOGUE.values():
-        sizes = dict.fromkeys(row.input_size for row in entry.published) or {(256, 192): None}
+        sizes = dict.fromkeys(row.input_size or SMALL for row in entry.published) or {SMALL: None}
         for size in sizes:
             with torch.device("meta"):
                 cost = count_cost(create_model(entry.name, input_size=size))
-            said = next((row for row in entry.published if row.input_size == size), None)
+            said = next((row for row in entry.published if row.input_size in (size, None)), None)
             rows.append(
                 {
                     "name": entry.name,

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
 
-from kpkit.models.layers import HeatmapConv, concatenate, conv_bn, initialise, resize
+from kpkit.models.layers import HeatmapConv, concatenate, conv_bn, global_mean, initialise, resize
 from kpkit.models.network import Encoder, Output, PoseNetwork
 from kpkit.models.resnet import ResNet
 
@@ -46,10 +46,7 @@ class ContextMixer(nn.Module):
         """(N, inputs, h, w) to (N, channels, 2h, 2w), or (N, channels, h, w) without ``upsample``."""
         context = self.mix(concatenate([branch(x) for branch in self.dilated]))
         enlarged = resize(x, context.shape, align_corners=False)
-        # A mean over all pixels; unlike adaptive pooling its gradient keeps the memory format of x, without
-        # which adding the branches' gradients on the CPU is several times slower.
-        mean = nn.functional.avg_pool2d(x, x.shape[-2:])
-        return self.relu(context * self.excitation(mean) + self.residual(enlarged))
+        return self.relu(context * self.excitation(global_mean(x)) + self.residual(enlarged))
 
 
 class Decoder(nn.Sequential):

@@ -23,13 +23,13 @@ class Published:
     """One row of a paper's or a public repository's table.
 
     Attributes:
-        input_size: (height, width) in pixels.
+        input_size: (height, width) in pixels; None where it is not known.
         gflops: multiply-accumulates in units of 10^9 or 2^30, as the source counts them.
         ap: AP in percent on COCO val2017 (minival), with detected boxes.
         source: where the figures stand.
     """
 
-    input_size: tuple[int, int]
+    input_size: tuple[int, int] | None
     gflops: float | None = None
     ap: float | None = None
     source: str

@@ -46,16 +46,17 @@ class HeatmapNorm(nn.BatchNorm2d):
         nn.init.constant_(self.weight, 0.1)
 
 
-def heatmap_head(channels: int, keypoints: int, bias: bool = False) -> nn.Sequential:
-    """3x3 convolution and batch norm to heatmaps, no ReLU: indices 0, 1."""
-    return nn.Sequential(nn.Conv2d(channels, keypoints, 3, padding=1, bias=bias), HeatmapNorm(keypoints))
+def heatmap_head(channels: int, keypoints: int, kernel: int = 3, bias: bool = False) -> nn.Sequential:
+    """Convolution and batch norm to heatmaps, no ReLU: indices 0, 1."""
+    conv = nn.Conv2d(channels, keypoints, kernel, padding=kernel // 2, bias=bias)
+    return nn.Sequential(conv, HeatmapNorm(keypoints))
 
 
 class HeatmapConv(nn.Conv2d):
-    """1x1 convolution with bias to heatmaps, no batch norm after it (SimpleBaseline, HRNet, CCM)."""
+    """Convolution with bias to heatmaps, no batch norm after it (SimpleBaseline, HRNet, CCM, ViTPose)."""
 
-    def __init__(self, channels: int, keypoints: int) -> None:
-        super().__init__(channels, keypoints, 1)
+    def __init__(self, channels: int, keypoints: int, kernel: int = 1) -> None:
+        super().__init__(channels, keypoints, kernel, padding=kernel // 2)
 
 
 def resize(maps: Tensor, size: torch.Size | tuple[int, ...], align_corners: bool = True) -> Tensor:
@@ -89,10 +90,27 @@ def _packed(gradient: Tensor) -> Tensor:
     return gradient.contiguous(memory_format=torch.channels_last)
 
 
+def global_mean(maps: Tensor) -> Tensor:
+    """(N, C, h, w) to (N, C, 1, 1), each channel's mean.
+
+    Unlike adaptive pooling's, its gradient keeps the memory format of ``maps``; adding gradients of two
+    formats is several times slower on the CPU.
+    """
+    return nn.functional.avg_pool2d(maps, maps.shape[-2:])
+
+
 def conv_bn(
-    channels: int, out: int, kernel: int = 1, *, dilation: int = 1, bias: bool = False, relu: bool = True
+    channels: int,
+    out: int,
+    kernel: int = 1,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    groups: int = 1,
+    bias: bool = False,
+    relu: bool = True,
 ) -> nn.Sequential:
-    """Convolution of unchanged size, batch norm and, unless refused, ReLU: indices 0, 1, 2."""
-    conv = nn.Conv2d(channels, out, kernel, padding=dilation * (kernel // 2), dilation=dilation, bias=bias)
+    """Convolution of 1/stride the size, batch norm and, unless refused, ReLU: indices 0, 1, 2."""
+    conv = nn.Conv2d(channels, out, kernel, stride, dilation * (kernel // 2), dilation, groups, bias)
     layers: list[nn.Module] = [conv, nn.BatchNorm2d(out)]
     return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)

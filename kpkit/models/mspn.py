@@ -8,14 +8,15 @@ from typing import cast
 from torch import Tensor, nn
 
 from kpkit.models.layers import conv_bn, heatmap_head, initialise, resize
+from kpkit.models.multiscale import BLOCKS
 from kpkit.models.network import Output, PoseNetwork
-from kpkit.models.resnet import ResNetStages
+from kpkit.models.resnet import ResNetStages, find_block
 
 
 class UpUnit(nn.Module):
     """One resolution of a stage's decoder: lateral map plus the coarser unit's, and a heatmap head.
 
-    The head ends in a batch norm on the heatmaps. Every convolution has a bias, as in the public code.
+    The head ends in a batch norm on the heatmaps.
 
     Args:
         encoder_channels: of the encoder map at this resolution.
@@ -23,20 +24,30 @@ class UpUnit(nn.Module):
         keypoints: K.
         first: the coarsest unit, which has nothing to add.
         passes_on: a later stage reads this unit (all but the last stage).
+        head_kernels: of the head's two convolutions.
+        bias: convolutions have biases.
     """
 
     def __init__(
-        self, encoder_channels: int, channels: int, keypoints: int, *, first: bool, passes_on: bool
+        self,
+        encoder_channels: int,
+        channels: int,
+        keypoints: int,
+        *,
+        first: bool,
+        passes_on: bool,
+        head_kernels: Sequence[int],
+        bias: bool,
     ) -> None:
         super().__init__()
-        self.lateral = conv_bn(encoder_channels, channels, bias=True, relu=False)
+        self.lateral = conv_bn(encoder_channels, channels, bias=bias, relu=False)
         self.relu = nn.ReLU(inplace=True)
-        self.upsample = None if first else conv_bn(channels, channels, bias=True, relu=False)
-        self.encoder_skip = conv_bn(encoder_channels, encoder_channels, bias=True) if passes_on else None
-        self.decoder_skip = conv_bn(channels, encoder_channels, bias=True) if passes_on else None
+        self.upsample = None if first else conv_bn(channels, channels, bias=bias, relu=False)
+        self.encoder_skip = conv_bn(encoder_channels, encoder_channels, bias=bias) if passes_on else None
+        self.decoder_skip = conv_bn(channels, encoder_channels, bias=bias) if passes_on else None
         self.head = nn.Sequential(
-            conv_bn(channels, channels, bias=True),
-            heatmap_head(channels, keypoints, bias=True),
+            conv_bn(channels, channels, head_kernels[0], bias=bias),
+            heatmap_head(channels, keypoints, head_kernels[1], bias=bias),
         )
 
     def forward(self, encoded: Tensor, coarser: Tensor | None) -> Tensor:
@@ -56,22 +67,32 @@ class Stage(nn.Module):
     """A ResNet body downwards and four up units (section 3.1).
 
     Args:
-        depths, width, block: of the ResNet body.
+        body: takes and gives maps as ``ResNetStages`` does.
         channels: of the decoder.
         keypoints: K.
         last: no later stage reads this one.
+        head_kernels, bias: see ``UpUnit``.
     """
 
     def __init__(
-        self, depths: Sequence[int], width: int, block: str, channels: int, keypoints: int, *, last: bool
+        self,
+        body: ResNetStages,
+        channels: int,
+        keypoints: int,
+        *,
+        last: bool,
+        head_kernels: Sequence[int],
+        bias: bool,
     ) -> None:
         super().__init__()
-        self.down = ResNetStages(depths=depths, width=width, block=block, bias=True)
+        self.down = body
         self.up = nn.ModuleList(
-            UpUnit(c, channels, keypoints, first=i == 0, passes_on=not last)
-            for i, c in enumerate(reversed(self.down.channels))
+            UpUnit(
+                c, channels, keypoints, first=i == 0, passes_on=not last, head_kernels=head_kernels, bias=bias
+            )
+            for i, c in enumerate(reversed(body.channels))
         )
-        self.cross = None if last else conv_bn(channels, width, bias=True)
+        self.cross = None if last else conv_bn(channels, body.inputs, bias=bias)
 
     @property
     def units(self) -> list[UpUnit]:
@@ -99,7 +120,7 @@ class Stage(nn.Module):
 
 
 class MSPN(PoseNetwork):
-    """MSPN on a ResNet: four outputs per stage at stride 4, coarse to fine (section 3.3).
+    """MSPN on a ResNet of any block: four outputs per stage at stride 4, coarse to fine (section 3.3).
 
     Targets: a unit's Gaussian narrows from coarse to fine, and those of the last stage are one step narrower
     (levels 1..4; 0..3 before), so a recipe names five Gaussians. As in the public code the finest map of
@@ -109,9 +130,15 @@ class MSPN(PoseNetwork):
         keypoints: K.
         input_size: (height, width) in pixels, multiples of 32.
         stages: 1 to 4 are published.
-        depths, width, block: of every stage's ResNet body; depths (4, 8, 16, 3) are the Megvii 2018 report's
+        depths, width: of every stage's ResNet body; depths (4, 8, 16, 3) are the Megvii 2018 report's
             variant of ResNet-101.
+        block: of the bodies, a key of ``multiscale.BLOCKS``.
+        attention: spatial and channel attention on every block's residual, see ``SpatialChannelAttention``.
         channels: of the decoders; 256 is published.
+        head_kernels: of the two convolutions that make heatmaps: (1, 3) in the public code, (3, 1) in the
+            Megvii 2018 report. The report is silent on their channels and batch norms, which stay.
+        bias: convolutions have a bias in front of their batch norm, as in the authors' code; mmpose's MSPN
+            and RSN have none.
         coarse_weight: loss weight of all but the finest map of a stage.
         init, init_std: see ``initialise``.
     """
@@ -125,7 +152,10 @@ class MSPN(PoseNetwork):
         depths: Sequence[int] = (3, 4, 6, 3),
         width: int = 64,
         block: str = "bottleneck",
+        attention: bool = False,
         channels: int = 256,
+        head_kernels: Sequence[int] = (1, 3),
+        bias: bool = True,
         coarse_weight: float = 0.25,
         init: str = "kaiming",
         init_std: float = 0.001,
@@ -133,11 +163,20 @@ class MSPN(PoseNetwork):
         super().__init__(keypoints=keypoints, input_size=input_size)
         if stages < 1 or channels < 1:
             raise ValueError(f"stages is {stages} and channels {channels}, at least 1 of each is needed")
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, width, 7, 2, 3), nn.BatchNorm2d(width), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)
-        )
+        if len(head_kernels) != 2 or any(k < 1 or k % 2 == 0 for k in head_kernels):
+            raise ValueError(f"head_kernels is {tuple(head_kernels)}, not two odd sizes")
+        kind = find_block(BLOCKS, block)
+        self.stem = nn.Sequential(*conv_bn(3, width, 7, stride=2, bias=bias), nn.MaxPool2d(3, 2, 1))
         self.stages = nn.ModuleList(
-            Stage(depths, width, block, channels, keypoints, last=i == stages - 1) for i in range(stages)
+            Stage(
+                ResNetStages(depths=depths, width=width, block=kind, bias=bias, attention=attention),
+                channels,
+                keypoints,
+                last=i == stages - 1,
+                head_kernels=head_kernels,
+                bias=bias,
+            )
+            for i in range(stages)
         )
         self.outputs = tuple(
             Output(
