@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from kpkit.core.errors import InputError
 from kpkit.models.entries import Entry
-from kpkit.models.families import ccm, cpn, hrnet, mspn, simplebaseline
+from kpkit.models.families import ccm, cpn, hrnet, mspn, rsn, simplebaseline, vitpose
 
 if TYPE_CHECKING:
     from kpkit.models.network import PoseNetwork
 
 CATALOGUE: Mapping[str, Entry] = MappingProxyType(
-    {entry.name: entry for family in (simplebaseline, hrnet, cpn, mspn, ccm) for entry in family.ENTRIES}
+    {
+        entry.name: entry
+        for family in (simplebaseline, hrnet, cpn, mspn, rsn, ccm, vitpose)
+        for entry in family.ENTRIES
+    }
 )
 
 

@@ -37,6 +37,10 @@ REDUCED: dict[str, Reduced] = {
         options={"width": 8, "depths": (1, 1, 2, 1), "deconvolutions": (16, 16, 16)}
     ),
     "kpkit.models.hrnet:PoseHRNet": Reduced(options={"width": 8, "modules": (1, 1, 1)}),
+    # Nothing is dropped: of two crops a block may see none, and its gradient is zero then.
+    "kpkit.models.vitpose:ViTPose": Reduced(
+        options={"width": 32, "depth": 2, "heads": 2, "drop_path": 0.0, "deconvolutions": (16, 16)}
+    ),
     "kpkit.models.cpn:cpn_resnet": Reduced(options={"width": 8, "channels": 16, "depths": (1, 1, 2, 1)}),
     "kpkit.models.cpn:cpn_inception_resnet": Reduced(
         options={"width": 4, "channels": 16, "depths": (1, 1, 1)}
