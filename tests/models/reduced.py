@@ -46,6 +46,7 @@ REDUCED: dict[str, Reduced] = {
         options={"width": 4, "channels": 16, "depths": (1, 1, 1)}
     ),
     "kpkit.models.mspn:MSPN": Reduced(options={"width": 8, "channels": 16, "depths": (1, 1, 2, 1)}),
+    "kpkit.models.rsn:RSN": Reduced(options={"width": 8, "channels": 16, "depths": (1, 1, 2, 1)}),
     "kpkit.models.ccm:ccm_resnet": Reduced(
         options={"width": 8, "channels": (16, 16, 16), "depths": (1, 1, 2, 2)}
     ),
