@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,8 +14,9 @@ from kpkit.heatmaps.blend import common_codec
 from kpkit.inference.network import codec_of
 from kpkit.models.catalogue import create_model, model_options
 from kpkit.models.network import PoseNetwork
+from kpkit.models.weights.manifest import manifest_path, read_manifest
 from kpkit.specs.loader import Document
-from kpkit.specs.recipe import NetworkSpec, RecipeSpec
+from kpkit.specs.recipe import CodecSpec, NetworkSpec, RecipeSpec
 
 
 def weightless(spec: NetworkSpec) -> PoseNetwork:
@@ -56,6 +59,50 @@ def check_network(document: Document, *, built: bool) -> None:
             weightless(network)
         except InputError as error:
             raise InputError(str(error), file=document.path) from None
+
+
+def check_weights(document: Document, weights: Path) -> None:
+    """Refuse an untrained recipe that reads imported weights otherwise than they were made.
+
+    Wrong colours, margins or peaks raise no error in a network; they only cost AP.
+
+    Args:
+        document: a recipe without training phases.
+        weights: the file it names. One without a manifest beside it (kpkit's own) is not checked.
+    """
+    if not manifest_path(weights).is_file():
+        return
+    manifest = read_manifest(weights, verify=True)
+    if manifest.part != "network":
+        cause = f"{weights.name} fills the encoder only; the rest of {manifest.network} must be trained"
+        raise InputError(cause, file=document.path, row="weights", remedy="name training.phases")
+    spec: RecipeSpec = document.spec
+    made = CodecSpec.model_validate(manifest.codec | {"peak": manifest.peak})
+    pairs: dict[str, tuple[Any, Any]] = {
+        "network.name": (spec.network.name, manifest.network),
+        "network.options": (_options(spec.network.options), _options(manifest.options)),
+        **{
+            f"network.{key}": (getattr(spec.network, key), getattr(manifest, key))
+            for key in ("input_size", "mean", "std", "channel_order")
+        },
+        **{
+            f"codec.{key}": (getattr(spec.codec, key), getattr(made, key))
+            for key in ("convention", "margins", "padding", "peak")
+        },
+    }
+    for row, (found, wanted) in pairs.items():
+        if found != wanted:
+            raise InputError(
+                f"is {found!r}, but {weights.name} was made with {wanted!r}",
+                file=document.path,
+                row=row,
+                remedy="take over the recipe that import-weights wrote beside the weights",
+            )
+
+
+def _options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options with lists and tuples alike."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
 
 
 def check_members(document: Document, members: Mapping[str, RecipeSpec]) -> None:

@@ -12,7 +12,7 @@ from kpkit.core.errors import InputError
 from kpkit.ensembles.members import MemberFiles
 from kpkit.pipeline.artefacts import Artefact
 from kpkit.pipeline.context import Context
-from kpkit.pipeline.document_checks import check_members, check_network
+from kpkit.pipeline.document_checks import check_members, check_network, check_weights
 from kpkit.pipeline.ensemble_job import EnsembleJob
 from kpkit.pipeline.job import ArtefactJob
 from kpkit.pipeline.label_job import LabelJob
@@ -153,6 +153,8 @@ class GraphBuilder:
         artefact = Artefact("recipes", document.name, _hashed(spec), inputs, self.context.runs)
         check_network(document, built=not artefact.done)
         if not spec.training.phases:
+            if weights and not artefact.done:
+                check_weights(document, weights)
             taken = WeightsJob(
                 artefact, _keys(needs), Resources(gpu=True), spec=spec, weights=weights, val=val
             )
