@@ -120,6 +120,7 @@ def _resolved(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     for base in bases:
         base_path = _base_path(path, base)
         merged = _merge(merged, _resolved(base_path, (*seen, path.resolve())))
+    merged.pop("about", None)  # says what is published of the other document
     return _merge(merged, data)
 
 

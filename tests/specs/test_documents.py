@@ -118,6 +118,14 @@ def test_later_bases_and_the_document_itself_win(tmp_path: Path) -> None:
     assert (training.batch_size, training.seed, training.ohkm) == (2, 3, 1)
 
 
+def test_published_figures_are_not_inherited(tmp_path: Path) -> None:
+    put(tmp_path, "root.toml", RECIPE + '[about]\npublished_ap = 70.4\nsource = "Table 1"\n')
+    leaf = put(tmp_path, "leaf.toml", 'extends = "root"\n[about]\nsource = "Table 2"\n')
+    assert load(str(tmp_path / "root.toml")).spec.about.published_ap == 70.4
+    about = load(str(leaf)).spec.about
+    assert (about.source, about.published_ap) == ("Table 2", None)
+
+
 def test_a_diamond_is_no_circle(tmp_path: Path) -> None:
     put(tmp_path, "root.toml", RECIPE)
     put(tmp_path, "left.toml", 'extends = "root"\n')
