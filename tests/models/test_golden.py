@@ -1,107 +1,59 @@
-"""CPN and MSPN with the peers' weights give the peers' outputs, every supervised one of them."""
+"""Every supervised output of the peers, from files as they save them, by way of ``kpkit.load_weights``."""
 
 from __future__ import annotations
 
-import json
-import re
-import zlib
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from kpkit.models.catalogue import create_model
-from kpkit.models.network import PoseNetwork
-
-CPN_NAMES = (
-    (r"^resnet\.", "encoder."),
-    (r"upsamples\.(\d)\.1\.", r"upsamples.\1.0."),
-    (r"upsamples\.(\d)\.2\.", r"upsamples.\1.1."),
-    (r"predict\.(\d)\.([01])\.", r"heads.\1.0.\2."),
-    (r"global_net\.predict\.(\d)\.3\.", r"global_net.heads.\1.1."),
-    (r"predict\.(\d)\.5\.", r"head_norms.\1."),
-    (r"final_predict\.0\.", "fuse."),
-    (r"final_predict\.1\.", "head.0."),
-    (r"final_predict\.2\.", "head.1."),
-)
-MSPN_NAMES = (
-    (r"^top\.conv\.conv\.", "stem.0."),
-    (r"^top\.conv\.bn\.", "stem.1."),
-    (r"^stage(\d)\.downsample\.", r"stages.\1.down."),
-    (r"conv_bn_relu(\d)\.(conv|bn)\.", r"\2\1."),
-    (r"^stage(\d)\.upsample\.up4\.cross_conv\.", r"stages.\1.cross."),
-    (r"^stage(\d)\.upsample\.up(\d)\.", lambda m: f"stages.{m[1]}.up.{int(m[2]) - 1}."),
-    (r"u_skip\.", "lateral."),
-    (r"up_conv\.", "upsample."),
-    (r"skip1\.", "encoder_skip."),
-    (r"skip2\.", "decoder_skip."),
-    (r"res_conv1\.", "head.0."),
-    (r"res_conv2\.", "head.1."),
-    (r"\.conv\.(weight|bias)$", r".0.\1"),
-    (r"\.bn\.(weight|bias|running_mean|running_var|num_batches_tracked)$", r".1.\1"),
-)
+import kpkit
+from tests.models.peers import empty_model, peer_state
 
 
-def draw(name: str, shape: Sequence[int]) -> Tensor:
-    """One tensor by the recipe of golden/README.md."""
-    if name.endswith("num_batches_tracked"):
-        return torch.zeros(tuple(shape), dtype=torch.int64)
-    normal = np.random.Generator(np.random.Philox(key=zlib.crc32(name.encode()))).standard_normal(
-        tuple(shape)
-    )
-    n = np.asarray(normal).astype(np.float32)
-    tenth = np.float32(0.1)
-    if name.endswith("running_var"):
-        n = 1 + tenth * np.abs(n)
-    elif len(shape) >= 2:
-        n = n / np.float32(np.sqrt(np.prod(shape[1:])))
-    elif name.endswith("weight"):
-        n = 1 + tenth * n
-    else:
-        n = tenth * n
-    return torch.from_numpy(np.asarray(n, np.float32))
+def parallel(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Names as a network wrapped for several GPUs has them."""
+    return {f"module.{name}": tensor for name, tensor in state.items()}
 
 
-def peer_weights(net: PoseNetwork, keys: Path, renames: Sequence[tuple]) -> None:
-    """Fill ``net`` with the peer's weights under our names; every tensor must be met exactly once."""
-    state = {}
-    for name, shape in json.loads(keys.read_text())["tensors"]:
-        ours = name
-        for pattern, replacement in renames:
-            ours = re.sub(pattern, replacement, ours)
-        state[ours] = draw(name, shape)
-    net.load_state_dict(state)
+def uncounted(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A file older than torch 0.4.1: batch norms did not count their steps."""
+    return {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+
+
+def levels(stages: int) -> list[str]:
+    return [f"stage{i}_level{j}_stride4" for i in range(stages) for j in range(4)]
 
 
 @pytest.mark.shared
 @pytest.mark.parametrize(
-    ("fixture", "name", "renames", "outputs"),
+    ("fixture", "name", "source", "outputs"),
     [
-        (
-            "cpn_resnet50_256x192",
-            "cpn_resnet50",
-            CPN_NAMES,
-            [f"global{j}_stride4" for j in range(4)],
-        ),
-        (
-            "mspn_2stage_256x192",
-            "mspn_resnet50_x2",
-            MSPN_NAMES,
-            [f"stage{i}_level{j}_stride4" for i in range(2) for j in range(4)],
-        ),
+        ("hrnet_w32_256x192", "hrnet_w32", "hrnet-official", []),
+        ("simplebaseline_resnet50_256x192", "simplebaseline_resnet50", "simplebaseline-official", []),
+        ("cpn_resnet50_256x192", "cpn_resnet50", "pytorch-cpn", [f"global{j}_stride4" for j in range(4)]),
+        ("mspn_2stage_256x192", "mspn_resnet50_x2", "mspn-official", levels(2)),
+        ("rsn18_256x192", "rsn18_x1", "rsn-official", levels(1)),
     ],
 )
 def test_outputs_equal_the_peer(
-    shared: Path, fixture: str, name: str, renames: Sequence[tuple], outputs: list[str]
+    shared: Path, tmp_path: Path, fixture: str, name: str, source: str, outputs: list[str]
 ) -> None:
     golden = np.load(shared / "golden" / f"{fixture}.npz")
-    with torch.device("meta"):
-        net = create_model(name)
-    net = net.to_empty(device="cpu").eval()
-    peer_weights(net, shared / "golden" / f"{fixture}.keys.json", renames)
+    state = peer_state(shared / "golden" / f"{fixture}.keys.json")
+    content: Any = {
+        "hrnet-official": uncounted(state),
+        "simplebaseline-official": parallel(uncounted(state)),
+        "pytorch-cpn": {"epoch": 30, "state_dict": parallel(state), "optimizer": {"state": {}}},
+    }.get(source, {"model": state, "iteration": 96000})
+    torch.save(content, tmp_path / "peer.pth", _use_new_zipfile_serialization="official" not in source)
+    net = empty_model(name)
+    loaded = kpkit.load_weights(net, tmp_path / "peer.pth", source=source)
+    assert loaded.part == "network" and not loaded.fresh and not loaded.dropped
+    assert len(loaded.loaded) + len(loaded.zeroed) == len(net.state_dict())
     with torch.no_grad():
         maps = net(torch.from_numpy(golden["input"]))
     assert len(maps) == len(net.outputs)
