@@ -98,7 +98,7 @@ class ViT(Encoder):
 
 
 class Enlarge(nn.Module):
-    """ReLU, then bilinear x4 (half-pixel centres): the simple decoder in front of its convolution (section 3.1)."""
+    """ReLU, then bilinear x4, half-pixel centres: the simple decoder (section 3.1) before its convolution."""
 
     def forward(self, maps: Tensor) -> Tensor:
         """(N, C, h, w) to (N, C, 4h, 4w)."""
