@@ -8,26 +8,68 @@ Two crop conventions (design: a codec names one):
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+
+from kpkit.core.errors import KpkitError
 
 CONVENTIONS = ("classic", "unbiased")
 
 
+@dataclass(frozen=True)
+class CropGeometry:
+    """How boxes become crops. Networks of equal geometry look at the same crops.
+
+    Attributes:
+        input_size: (height, width) of the crop in pixels.
+        convention: ``"classic"`` or ``"unbiased"``.
+        padding: factor on both sides after the fit to the crop's aspect ratio (HRNet 1.25).
+        margins: factors on (width, height) before it (MSPN 1.09 and 1.135, CPN 1.2 and 1.3).
+
+    Raises:
+        KpkitError: another convention.
+    """
+
+    input_size: tuple[int, int]
+    convention: str = "classic"
+    padding: float = 1.25
+    margins: tuple[float, float] = (1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if self.convention not in CONVENTIONS:
+            raise KpkitError(f"crop convention {self.convention!r} is none of {', '.join(CONVENTIONS)}")
+
+    def regions(self, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(N, 4) boxes -> centres and sizes (N, 2) of what the crops show, in image pixels."""
+        return fit_boxes(box, self.input_size, self.padding, self.margins)
+
+    def matrices(self, box: np.ndarray) -> np.ndarray:
+        """(N, 4) boxes in image pixels -> (N, 2, 3) maps from image to crop, upright."""
+        centre, size = self.regions(box)
+        return crop_matrices(centre, size, self.input_size, convention=self.convention)
+
+
 def fit_boxes(
-    box: np.ndarray, input_size: tuple[int, int], padding: float = 1.25
+    box: np.ndarray,
+    input_size: tuple[int, int],
+    padding: float = 1.25,
+    margins: np.ndarray | tuple[float, float] = (1.0, 1.0),
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Grow boxes to the crop's aspect ratio and by a margin.
+    """Grow boxes by margins, to the crop's aspect ratio, and by a padding.
 
     Args:
         box: (N, 4) x, y, width, height, image pixels.
         input_size: (height, width) of the crop.
-        padding: factor on both sides after the aspect fit (HRNet: 1.25).
+        padding: factor on both sides after the aspect fit.
+        margins: (2,) or (N, 2) factors on width and height before it.
 
     Returns:
         centres (N, 2) and sizes (N, 2) as x, y / width, height in image pixels.
     """
     aspect = input_size[1] / input_size[0]
-    width = np.maximum(box[:, 2], box[:, 3] * aspect)
+    side = box[:, 2:] * margins
+    width = np.maximum(side[:, 0], side[:, 1] * aspect)
     size = np.stack([width, width / aspect], axis=1) * padding
     return box[:, :2] + box[:, 2:] / 2, size
 

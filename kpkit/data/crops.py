@@ -5,14 +5,14 @@ Crops stay uint8: colour normalisation and heatmap targets are done for whole ba
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from kpkit.core.crops import CONVENTIONS, crop_matrices, flip_matrices, transform
+from kpkit.core.crops import CropGeometry, crop_matrices, flip_matrices, transform
 from kpkit.core.errors import InputError, KpkitError
 from kpkit.core.files import safe_join
 from kpkit.core.instances import ImageTable, Instances
@@ -28,10 +28,9 @@ class CropBatch:
         rows: (B,) int64, rows of the data set.
         images: (B, h, w, 3) uint8, RGB; outside the picture 0.
         keypoints: (B, K, 2) float64, x and y in crop pixels; integers are pixel centres.
-        visibility: (B, K) uint8, 0, 1 or 2 as labelled; 0 where the point falls outside the crop.
-        keypoint_weight: (B, K) float32, the loss weight: 1 where ``visibility`` is above 0. For a hard
-            negative (source "H") 1 everywhere: all its heatmaps are to be zero.
-        negative: (B,) bool, the hard negatives: no peak belongs in their targets.
+        visibility: (B, K) uint8, 0, 1 or 2 as labelled.
+        inside: (B, K) bool, the point falls into the crop.
+        negative: (B,) bool, the hard negatives (source "H"): all their heatmaps are to be zero.
         matrix: (B, 2, 3) float64, image pixels to crop pixels (mirroring included).
         flipped: (B,) bool, whether the crop is mirrored (its keypoints are already swapped).
     """
@@ -40,7 +39,7 @@ class CropBatch:
     images: np.ndarray
     keypoints: np.ndarray
     visibility: np.ndarray
-    keypoint_weight: np.ndarray
+    inside: np.ndarray
     negative: np.ndarray
     matrix: np.ndarray
     flipped: np.ndarray
@@ -76,28 +75,19 @@ def warp(image: np.ndarray, matrices: np.ndarray, out: np.ndarray) -> None:
         cv2.warpAffine(image, matrix, size, dst=crop, flags=cv2.INTER_LINEAR)
 
 
-def crop_batch(
-    image: np.ndarray,
-    box: np.ndarray,
-    input_size: tuple[int, int],
-    *,
-    convention: str = "classic",
-    padding: float = 1.25,
-) -> tuple[np.ndarray, np.ndarray]:
+def crop_batch(image: np.ndarray, box: np.ndarray, geometry: CropGeometry) -> tuple[np.ndarray, np.ndarray]:
     """Test-time crops of one picture: nothing drawn, nothing mirrored.
 
     Args:
         image: (H, W, 3) uint8.
         box: (N, 4) x, y, width, height in image pixels.
-        input_size: (h, w) of the crops.
-        convention: ``"classic"`` or ``"unbiased"`` (core.crops).
-        padding: factor on the box after the aspect fit.
+        geometry: how they are fitted and cut.
 
     Returns:
         crops (N, h, w, 3) uint8 and matrices (N, 2, 3), image pixels to crop pixels.
     """
-    matrices = _matrices(plain_views(box, input_size, padding), input_size, convention)
-    crops = np.empty((len(box), *input_size, 3), np.uint8)
+    matrices = geometry.matrices(box)
+    crops = np.empty((len(box), *geometry.input_size, 3), np.uint8)
     warp(image, matrices, crops)
     return crops, matrices
 
@@ -108,9 +98,7 @@ class CropDataset:
     Args:
         instances: N people of one skeleton (join data sets with ``speaking`` and ``Instances.concat``).
         pictures: the N picture files, as picture_paths gives them; sizes are never needed.
-        input_size: (h, w) of the crops.
-        convention: ``"classic"`` or ``"unbiased"`` (core.crops).
-        padding: factor on the box after the aspect fit.
+        geometry: how boxes become crops.
         augmentation: how views are drawn; None shows the plain box.
         seed: key of all draws.
         cache_bytes: memory for decoded pictures kept between batches.
@@ -120,26 +108,21 @@ class CropDataset:
         self,
         instances: Instances,
         pictures: Sequence[str],
-        input_size: tuple[int, int],
+        geometry: CropGeometry,
         *,
-        convention: str = "classic",
-        padding: float = 1.25,
         augmentation: Augmentation | None = None,
         seed: int = 0,
         cache_bytes: int = 0,
     ) -> None:
         if len(pictures) != len(instances):
             raise KpkitError(f"{len(instances)} instances but {len(pictures)} pictures")
-        if convention not in CONVENTIONS:
-            raise KpkitError(f"crop convention {convention!r} is none of {', '.join(CONVENTIONS)}")
         no_size = (instances.box[:, 2:] <= 0).any(axis=1)
         if no_size.any():
             row = int(np.argmax(no_size))
             remedy = "leave out people whose box has no size"
             cause = f"the box of image {instances.image_id[row]} has no positive size"
             raise InputError(cause, row=row, remedy=remedy)
-        self.instances, self.pictures, self.input_size = instances, pictures, input_size
-        self.convention, self.padding = convention, padding
+        self.instances, self.pictures, self.geometry = instances, pictures, geometry
         self.augmentation, self.seed = augmentation, seed
         self._cache = ImageCache(cache_bytes)
 
@@ -151,48 +134,58 @@ class CropDataset:
 
         Raises InputError naming the file for a picture that is missing or broken.
         """
+        return self.batches([self.geometry], rows, epoch)[0]
+
+    def batches(
+        self, geometries: Iterable[CropGeometry], rows: Sequence[int] | np.ndarray, epoch: int = 0
+    ) -> list[CropBatch]:
+        """As ``batch``, once for each geometry: the same people, draws and (once decoded) pictures."""
         rows = np.asarray(rows, np.int64)
-        people = self.instances[rows]
-        views = self._views(people, rows, epoch)
-        matrix = _matrices(views, self.input_size, self.convention)
-        images = np.empty((len(rows), *self.input_size, 3), np.uint8)
-        self._cut(rows, matrix, images)
-        points = people.keypoints
-        swapped = points[:, people.skeleton.flip_order]
-        points = np.where(views.flip[:, None, None], swapped, points)
-        keypoints = transform(matrix, points[:, :, :2])
-        height, width = self.input_size
-        # A pixel reaches half a pixel round its centre, so the crop spans -0.5 .. width - 0.5.
-        inside = ((keypoints >= -0.5) & (keypoints < np.array([width, height]) - 0.5)).all(axis=2)
-        visibility = np.where(inside, points[:, :, 2], 0).astype(np.uint8)
-        negative = people.source == "H"
-        weight = ((visibility > 0) | negative[:, None]).astype(np.float32)
-        return CropBatch(rows, images, keypoints, visibility, weight, negative, matrix, views.flip)
-
-    def sample(self, row: int, epoch: int = 0) -> CropBatch:
-        """One row: a batch of one."""
-        return self.batch([row], epoch)
-
-    def _views(self, people: Instances, rows: np.ndarray, epoch: int) -> Views:
-        if self.augmentation is None:
-            return plain_views(people.box, self.input_size, self.padding)
-        return random_views(
-            self.augmentation, people, rows,
-            seed=self.seed, epoch=epoch, input_size=self.input_size, padding=self.padding,
-        )  # fmt: skip
-
-    def _cut(self, rows: np.ndarray, matrix: np.ndarray, images: np.ndarray) -> None:
+        uncut = [self._uncut(geometry, rows, epoch) for geometry in geometries]
         places: dict[str, list[int]] = {}
         for place, row in enumerate(rows.tolist()):
             places.setdefault(self.pictures[row], []).append(place)
         for path, wanted in places.items():
             image = self._cache.read(path)
-            for place in wanted:
-                warp(image, matrix[place : place + 1], images[place : place + 1])
+            for batch in uncut:
+                for place in wanted:
+                    warp(image, batch.matrix[place : place + 1], batch.images[place : place + 1])
+        return uncut
+
+    def sample(self, row: int, epoch: int = 0) -> CropBatch:
+        """One row: a batch of one."""
+        return self.batch([row], epoch)
+
+    def _uncut(self, geometry: CropGeometry, rows: np.ndarray, epoch: int) -> CropBatch:
+        """The batch with its images still to be filled."""
+        people = self.instances[rows]
+        views = self._views(people, geometry, rows, epoch)
+        matrix = _matrices(views, geometry)
+        points = people.keypoints
+        swapped = points[:, people.skeleton.flip_order]
+        points = np.where(views.flip[:, None, None], swapped, points)
+        keypoints = transform(matrix, points[:, :, :2])
+        height, width = geometry.input_size
+        # A pixel reaches half a pixel round its centre, so the crop spans -0.5 .. width - 0.5.
+        inside = np.all((keypoints >= -0.5) & (keypoints < np.array([width, height]) - 0.5), axis=2)
+        images = np.empty((len(rows), height, width, 3), np.uint8)
+        visibility = points[:, :, 2].astype(np.uint8)
+        return CropBatch(
+            rows, images, keypoints, visibility, inside, people.source == "H", matrix, views.flip
+        )
+
+    def _views(self, people: Instances, geometry: CropGeometry, rows: np.ndarray, epoch: int) -> Views:
+        if self.augmentation is None:
+            return plain_views(people.box, geometry)
+        return random_views(self.augmentation, people, rows, seed=self.seed, epoch=epoch, geometry=geometry)
 
 
-def _matrices(views: Views, input_size: tuple[int, int], convention: str) -> np.ndarray:
+def _matrices(views: Views, geometry: CropGeometry) -> np.ndarray:
     matrix = crop_matrices(
-        views.centre, views.size, input_size, rotation=views.rotation, convention=convention
+        views.centre,
+        views.size,
+        geometry.input_size,
+        rotation=views.rotation,
+        convention=geometry.convention,
     )
-    return np.where(views.flip[:, None, None], flip_matrices(matrix, input_size[1]), matrix)
+    return np.where(views.flip[:, None, None], flip_matrices(matrix, geometry.input_size[1]), matrix)

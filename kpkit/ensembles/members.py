@@ -51,7 +51,7 @@ def load_ensemble(
 
     Raises:
         InputError: weights that are missing or do not fit.
-        KpkitError: members of other crops, or of other strides without ``common_stride`` (promise P4).
+        KpkitError: members of other codecs without ``common_stride`` (promise P4).
     """
     predictors = []
     for member in members:

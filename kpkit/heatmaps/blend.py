@@ -11,30 +11,27 @@ from kpkit.heatmaps.codecs import Codec
 
 
 def common_codec(codecs: Sequence[Codec], names: Sequence[str], stride: int | None) -> Codec:
-    """The grid members are blended on.
+    """The grid members are blended on: the first member's, at the common stride where there is one.
 
     Args:
         codecs: each member's own.
         names: the members', for the message.
-        stride: bring members of other strides to this one; None demands that all agree.
+        stride: bring members of other conventions, input sizes, margins and strides to the first member's
+            crop at this stride; None demands that all agree.
 
     Raises:
-        KpkitError: members that do not match (promise P4).
+        KpkitError: members that do not match, without a common stride (promise P4).
     """
     first = codecs[0]
-    target = first if stride is None else Codec(first.convention, first.input_size, stride, first.padding)
+    if stride is not None:
+        return first.at_stride(stride)
     for codec, name in zip(codecs, names, strict=True):
-        same_crop = (codec.convention, codec.input_size, codec.padding) == (
-            first.convention,
-            first.input_size,
-            first.padding,
-        )
-        if not same_crop or (stride is None and codec != first):
-            remedy = "name common_stride in the document" if same_crop else "blend members of one crop only"
+        if codec != first:
             raise KpkitError(
-                f"members {names[0]} ({first.id}) and {name} ({codec.id}) do not match; {remedy}"
+                f"members {names[0]} ({first.id}) and {name} ({codec.id}) do not match; name common_stride "
+                f"in the document to bring all to the crop of {names[0]}"
             )
-    return target
+    return first
 
 
 def weighted_mean(maps: Sequence[np.ndarray], weights: Sequence[float]) -> np.ndarray:

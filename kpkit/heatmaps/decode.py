@@ -6,6 +6,7 @@ import numpy as np
 
 from kpkit.core.errors import KpkitError
 from kpkit.heatmaps.flip import blend_flipped
+from kpkit.heatmaps.kernels import gaussian_kernel
 
 REFINEMENTS = ("argmax", "quarter", "parabola")
 
@@ -23,9 +24,9 @@ def decode(
     Args:
         heatmaps: (N, K, h, w) float.
         flipped: the mirrored crop's maps, brought back (flip.unflip), to average with ``heatmaps``.
-        flip_shift: pixels the flipped maps move right before the average, 0 to 1.
-        blur: odd Gaussian kernel size in pixels applied before the maximum, 0 for none (sigma by OpenCV's
-            rule 0.3 * ((size - 1) / 2 - 1) + 0.8).
+        flip_shift: pixels the flipped maps move right before the average, -1 to 1.
+        blur: odd Gaussian kernel size in pixels applied before the maximum, 0 for none (OpenCV's kernel of
+            that size, kernels.py).
         refine: ``"argmax"`` the pixel itself; ``"quarter"`` a quarter pixel towards the higher neighbour
             (HRNet: not for peaks in the first two and the last row or column); ``"parabola"`` the vertex of
             the parabola through the peak and its two neighbours in each direction (CCM eq. 13).
@@ -61,13 +62,11 @@ def decode(
 
 
 def gaussian_blur(heatmaps: np.ndarray, size: int) -> np.ndarray:
-    """(N, K, h, w) maps convolved with a normalised Gaussian of odd ``size``, zero outside."""
+    """(N, K, h, w) maps convolved with OpenCV's Gaussian kernel of odd ``size``, zero outside."""
     if size % 2 == 0:
         raise KpkitError(f"blur = {size} must be odd")
     radius = size // 2
-    sigma = 0.3 * (radius - 1) + 0.8
-    kernel = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * sigma**2))
-    kernel = (kernel / kernel.sum()).astype(heatmaps.dtype)
+    kernel = gaussian_kernel(size).astype(heatmaps.dtype)
     for axis in (2, 3):
         padding = [(0, 0)] * 4
         padding[axis] = (radius, radius)

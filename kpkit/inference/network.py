@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from kpkit.core.crops import CropGeometry
 from kpkit.core.skeletons import COCO17, Skeleton
 from kpkit.heatmaps.codecs import Codec
 from kpkit.heatmaps.flip import unflip
@@ -17,7 +18,17 @@ from kpkit.specs.recipe import NetworkSpec, RecipeSpec
 
 def codec_of(spec: RecipeSpec, network: PoseNetwork) -> Codec:
     """The codec of a recipe's network: the recipe's crop, the network's stride."""
-    return Codec(spec.codec.convention, spec.network.input_size, network.stride, spec.codec.padding)
+    return _codec(spec, network.stride)
+
+
+def crop_geometry(spec: RecipeSpec) -> CropGeometry:
+    """How a recipe's crops are cut."""
+    return _codec(spec, stride=1).geometry
+
+
+def _codec(spec: RecipeSpec, stride: int) -> Codec:
+    table = spec.codec
+    return Codec(table.convention, spec.network.input_size, stride, table.padding, table.margins)
 
 
 def normaliser(spec: NetworkSpec, device: torch.device) -> Callable[[np.ndarray], torch.Tensor]:
@@ -60,7 +71,7 @@ class Predictor:
 
     @torch.inference_mode()
     def heatmaps(self, crops: np.ndarray, *, mirrored: bool = False) -> np.ndarray:
-        """Final heatmaps.
+        """Final heatmaps, divided by the recipe's peak, so that those of all networks are about 0 to 1.
 
         Args:
             crops: (N, h, w, 3) uint8 RGB, cut by the codec.
@@ -78,7 +89,10 @@ class Predictor:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.spec.network.precision == "bf16"):
             maps = self.network(images, final_only=True)[-1]
         self.network.train(training)
-        array = maps.float().cpu().numpy()
+        maps = maps.float()
+        if (peak := self.spec.codec.peak) != 1:
+            maps = maps / peak
+        array = maps.cpu().numpy()
         return unflip(array, self.skeleton) if mirrored else array
 
 

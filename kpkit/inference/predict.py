@@ -34,10 +34,10 @@ def predict_poses(
     """Look at every box.
 
     Args:
-        predictors: networks whose crops are those of ``codec``.
+        predictors: networks; each looks at crops of its own codec.
         weights: one per network, positive.
         codec: the grid the heatmaps are blended on.
-        crops: the boxes and their pictures, without augmentation.
+        crops: the boxes and their pictures, without augmentation; its geometry does not matter.
         decoding: flip test, blur, sub-pixel rule.
         keep_members: also decode each network's maps alone.
         progress: told boxes done.
@@ -50,16 +50,19 @@ def predict_poses(
     shape = (len(boxes), len(boxes.skeleton), 3)
     blend = np.zeros(shape)
     alone = {p.name: np.zeros(shape) for p in predictors} if keep_members else {}
+    geometries = list(dict.fromkeys(predictor.codec.geometry for predictor in predictors))
     for begin in range(0, len(boxes), BATCH):
         rows = np.arange(begin, min(begin + BATCH, len(boxes)))
-        images = crops.batch(rows).images
+        images = {
+            g: batch.images for g, batch in zip(geometries, crops.batches(geometries, rows), strict=True)
+        }
         box = boxes.box[rows]
         maps = []
         for predictor in predictors:
-            own = _flip_tested(predictor, images, decoding)
+            own = _flip_tested(predictor, images[predictor.codec.geometry], decoding)
             if keep_members:
                 alone[predictor.name][rows] = _points(own, predictor.codec, decoding, box)
-            maps.append(to_codec(own, predictor.codec, codec))
+            maps.append(to_codec(own, predictor.codec, codec, box))
         blend[rows] = _points(weighted_mean(maps, weights), codec, decoding, box)
         progress(int(rows[-1]) + 1, len(boxes), "boxes")
     source = np.full(len(boxes), "P")

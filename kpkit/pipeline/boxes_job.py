@@ -87,13 +87,8 @@ class BoxesJob(ArtefactJob):
         cuts = _cuts(boxes)
         rows = boxes[cuts[part] : cuts[part + 1]]
         codec = ensemble.codec
-        crops = CropDataset(
-            rows,
-            picture_paths(rows, loaded.images, loaded.folder),
-            codec.input_size,
-            convention=codec.convention,
-            padding=codec.padding,
-        )
+        paths = picture_paths(rows, loaded.images, loaded.folder)
+        crops = CropDataset(rows, paths, codec.geometry)
         blend, members = predict_poses(
             ensemble.predictors,
             ensemble.weights,

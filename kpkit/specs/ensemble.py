@@ -28,8 +28,9 @@ class BoxesSpec(Spec):
 class EnsembleSpec(Spec):
     """An ensemble document.
 
-    ``val`` is the labelled data set it is judged on. ``common_stride`` brings members of different heatmap
-    strides to one grid by cubic interpolation; without it such members are refused.
+    ``val`` is the labelled data set it is judged on. ``common_stride`` brings members whose heatmaps
+    differ (stride, input size, convention, margins) to the first member's crop at that stride, by cubic
+    interpolation; without it such members are refused.
     """
 
     kind: Literal["ensemble"]

@@ -23,6 +23,7 @@ class PseudoLabelsSpec(Spec):
         min_box_score: ``"matched"`` solves that threshold; a number sets it.
         min_keypoint_score: keypoints below it become unlabelled.
         min_keypoints: people with fewer kept keypoints are left out.
+        common_stride: brings teachers whose heatmaps differ to the first one's crop, as in an ensemble.
     """
 
     kind: Literal["pseudo_labels"]

@@ -17,6 +17,7 @@ from kpkit.core.seeds import generator
 from kpkit.data.crops import CropBatch
 from kpkit.inference.network import codec_of, normaliser
 from kpkit.models.catalogue import create_model
+from kpkit.models.layers import HeatmapNorm
 from kpkit.models.network import PoseNetwork
 from kpkit.models.weights import load_weights
 from kpkit.specs.recipe import RecipeSpec
@@ -26,6 +27,7 @@ from kpkit.training.phases import PhasePlan
 from kpkit.training.schedule import learning_rate
 from kpkit.training.sources import TrainingData
 from kpkit.training.state import TrainingState
+from kpkit.training.targets import draw_targets, shown_keypoints
 from kpkit.training.validate import validate
 
 
@@ -53,6 +55,9 @@ def build_network(spec: RecipeSpec, weights: Path | None = None) -> PoseNetwork:
     """
     torch.manual_seed(int(generator(spec.training.seed, "initial weights").integers(2**31)))
     network = create_model(spec.network.name, input_size=spec.network.input_size, **spec.network.options)
+    for layer in network.modules():
+        if isinstance(layer, HeatmapNorm):  # starts at the spread of a target of peak 1
+            layer.weight.detach().mul_(spec.codec.peak)
     if weights is not None:
         load_weights(network, weights)
     return network
@@ -151,19 +156,23 @@ class Stepper:
         for group in state.optimizer.param_groups:
             group["lr"] = learning_rate(training.schedule, training.learning_rate, *place)
         images = self.normalise(batch.images).contiguous(memory_format=torch.channels_last)
-        weight = torch.from_numpy(batch.keypoint_weight).to(self.device, torch.float32)
-        present = (weight > 0) & ~torch.from_numpy(batch.negative).to(self.device)[:, None]
+        points, visibility, inside, negative = (
+            torch.from_numpy(array).to(self.device)
+            for array in (batch.keypoints, batch.visibility, batch.inside, batch.negative)
+        )
+        points, negative = points.float(), negative[:, None]
+        present = (visibility > 0) & shown_keypoints(spec.codec, self.codec, points, inside) & ~negative
+        outputs = state.network.outputs
+        targets = draw_targets(spec.codec, self.codec, outputs, points, present)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=spec.network.precision == "bf16"):
             predictions = self.model(images)
         self.loss = supervision_loss(
             predictions,
-            state.network.outputs,
-            self.codec,
-            spec.codec.sigmas,
-            torch.from_numpy(batch.keypoints).to(self.device, torch.float32),
-            present,
-            weight,
+            outputs,
+            targets,
+            (present | negative).float(),
             training.ohkm,
+            visible=present & (visibility > 1) if training.zero_unseen else None,
         )
         state.optimizer.zero_grad(set_to_none=True)
         self.loss.backward()

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 
-from kpkit.heatmaps.codecs import Codec
-from kpkit.heatmaps.encode import gaussian_targets
 from kpkit.models.network import Output
 
 
@@ -20,7 +17,8 @@ def heatmap_mse(prediction: torch.Tensor, target: torch.Tensor, weight: torch.Te
         weight: (N, K) in 0..1; an unlabelled keypoint (0) adds nothing.
 
     Returns:
-        scalar: the mean over N * K * h * w, so that unlabelled keypoints lower it (SimpleBaseline, HRNet).
+        scalar: the mean over N * K * h * w, so that unlabelled keypoints lower it (SimpleBaseline, HRNet,
+        whose factor 1/2 in front is their outputs' weight).
     """
     return (_per_keypoint(prediction, target) * weight).mean()
 
@@ -43,38 +41,30 @@ def _per_keypoint(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tenso
 def supervision_loss(
     predictions: Sequence[torch.Tensor],
     outputs: Sequence[Output],
-    codec: Codec,
-    sigmas: Sequence[float],
-    points: torch.Tensor,
-    present: torch.Tensor,
+    targets: Sequence[torch.Tensor],
     weight: torch.Tensor,
     ohkm: int,
+    *,
+    visible: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Sum over every supervised output of its weighted loss (intermediate, coarse-to-fine supervision).
 
     Args:
         predictions: what the network returned, one (N, K, h, w) per entry of ``outputs``.
-        outputs: stride, Gaussian level, OHKM and loss weight of each.
-        codec: of the final output; gives the crop convention and input size.
-        sigmas: Gaussian widths in pixels of the final output's heatmap, widest first; level j takes the
-            j-th, or the last if there are fewer.
-        points: (N, K, 2) crop pixels.
-        present: (N, K) bool, a Gaussian is drawn.
+        outputs: OHKM and loss weight of each.
+        targets: one (N, K, h, w) per entry of ``outputs``.
         weight: (N, K), loss weights (1 for an absent keypoint of a hard negative).
         ohkm: keypoints kept where an output uses OHKM.
+        visible: (N, K) bool; given, outputs without OHKM count every keypoint, and want an empty map of those
+            that are not visible (CPN and MSPN; [training] zero_unseen). None masks by ``weight`` alone.
     """
-    targets: dict[tuple[int, float], torch.Tensor] = {}
-    total = points.new_zeros(())
-    for prediction, output in zip(predictions, outputs, strict=True):
-        grid = Codec(codec.convention, codec.input_size, output.stride, codec.padding)
-        sigma = sigmas[min(output.level, len(sigmas) - 1)] * codec.stride / output.stride
-        if (output.stride, sigma) not in targets:
-            scale = points.new_tensor(grid.to_heatmap(np.ones(2)))
-            targets[output.stride, sigma] = gaussian_targets(points * scale, present, grid.shape, sigma)
-        target = targets[output.stride, sigma]
+    total = weight.new_zeros(())
+    for prediction, output, target in zip(predictions, outputs, targets, strict=True):
         if output.ohkm:
             loss = heatmap_ohkm(prediction, target, weight, ohkm)
-        else:
+        elif visible is None:
             loss = heatmap_mse(prediction, target, weight)
+        else:
+            loss = heatmap_mse(prediction, target * visible[..., None, None], torch.ones_like(weight))
         total = total + output.weight * loss
     return total

@@ -9,6 +9,7 @@ from kpkit.core.instances import ImageTable, Instances
 from kpkit.data.augment import Augmentation
 from kpkit.data.crops import CropDataset, picture_paths
 from kpkit.data.load import LoadedDataset
+from kpkit.inference.network import crop_geometry
 from kpkit.specs.recipe import RecipeSpec
 
 CACHE_BYTES = 2 * 2**30
@@ -61,9 +62,7 @@ def join_sources(
     crops = CropDataset(
         Instances.concat(people),
         pictures,
-        spec.network.input_size,
-        convention=spec.codec.convention,
-        padding=spec.codec.padding,
+        crop_geometry(spec),
         augmentation=Augmentation(**spec.augmentation.model_dump()),
         seed=spec.training.seed,
         cache_bytes=CACHE_BYTES,
@@ -76,8 +75,6 @@ def validation_of(spec: RecipeSpec, boxes: Instances, loaded: LoadedDataset) -> 
     crops = CropDataset(
         boxes,
         picture_paths(boxes, loaded.images, loaded.folder),
-        spec.network.input_size,
-        convention=spec.codec.convention,
-        padding=spec.codec.padding,
+        crop_geometry(spec),
     )
     return Validation(crops, loaded.people, loaded.images)

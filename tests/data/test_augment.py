@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kpkit.core.crops import fit_boxes
+from kpkit.core.crops import CropGeometry, fit_boxes
 from kpkit.core.errors import KpkitError
 from kpkit.core.instances import Instances
 from kpkit.data.augment import Augmentation, Views, plain_views, random_views
 
 SIZE = (256, 192)
+PLAIN = CropGeometry(SIZE)
 
 
 def people(n: int, labelled: int = 17) -> Instances:
@@ -24,12 +25,12 @@ def people(n: int, labelled: int = 17) -> Instances:
 
 def draw(augmentation: Augmentation, n: int = 3000, labelled: int = 17, **change: int) -> Views:
     keys = {"seed": 0, "epoch": 0} | change
-    return random_views(augmentation, people(n, labelled), np.arange(n), input_size=SIZE, **keys)
+    return random_views(augmentation, people(n, labelled), np.arange(n), geometry=PLAIN, **keys)
 
 
 def test_nothing_drawn_is_the_plain_view() -> None:
     off = Augmentation(flip=0, scale=0, rotation=0, half_body=0)
-    drawn, plain = draw(off, 10), plain_views(people(10).box, SIZE, 1.25)
+    drawn, plain = draw(off, 10), plain_views(people(10).box, PLAIN)
     for field in ("centre", "size", "rotation", "flip"):
         np.testing.assert_array_equal(getattr(drawn, field), getattr(plain, field))
     assert not plain.flip.any()
@@ -37,7 +38,7 @@ def test_nothing_drawn_is_the_plain_view() -> None:
 
 def test_distributions_are_hrnets() -> None:
     views = draw(Augmentation(half_body=0))
-    plain = plain_views(people(1).box, SIZE, 1.25).size
+    plain = plain_views(people(1).box, PLAIN).size
     factor = views.size[:, 0] / plain[0, 0]
     np.testing.assert_allclose(views.size[:, 1] / plain[0, 1], factor)
     assert factor.min() == pytest.approx(0.65)
@@ -65,14 +66,14 @@ def test_half_body_shows_one_half() -> None:
     box = np.concatenate([low, high - low])[None]
     np.testing.assert_allclose(views.size[row], fit_boxes(box, SIZE, 1.5)[1][0])
     assert draw(Augmentation(half_body=0.3)).centre.std() > 0
-    share = (draw(Augmentation(scale=0)).centre != plain_views(someone.box, SIZE, 1.25).centre).any(axis=1)
+    share = (draw(Augmentation(scale=0)).centre != plain_views(someone.box, PLAIN).centre).any(axis=1)
     assert share.mean() == pytest.approx(0.3, abs=0.03)
 
 
 @pytest.mark.parametrize("labelled", [0, 8])
 def test_half_body_needs_more_than_eight_labelled(labelled: int) -> None:
     views = draw(Augmentation(half_body=1), 50, labelled)
-    np.testing.assert_array_equal(views.centre, plain_views(people(50).box, SIZE, 1.25).centre)
+    np.testing.assert_array_equal(views.centre, plain_views(people(50).box, PLAIN).centre)
 
 
 def test_half_body_takes_the_half_that_has_keypoints() -> None:
@@ -85,7 +86,7 @@ def test_views_depend_on_seed_epoch_and_row_alone() -> None:
     settings = Augmentation()
     whole = draw(settings, 40)
     rows = np.array([31, 2, 17])
-    part = random_views(settings, people(40)[rows], rows, seed=0, epoch=0, input_size=SIZE)
+    part = random_views(settings, people(40)[rows], rows, seed=0, epoch=0, geometry=PLAIN)
     for field in ("centre", "size", "rotation", "flip"):
         np.testing.assert_array_equal(getattr(part, field), getattr(whole, field)[rows])
     for other in (draw(settings, 40, epoch=1), draw(settings, 40, seed=1)):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kpkit.core.crops import crop_matrices, fit_boxes, invert, transform
+from kpkit.core.crops import CropGeometry, crop_matrices, fit_boxes, invert, transform
 from kpkit.core.errors import InputError, KpkitError
 from kpkit.core.instances import ImageTable, Instances
 from kpkit.core.skeletons import AIC14, COCO17
@@ -19,6 +19,7 @@ from kpkit.data.augment import Augmentation
 from kpkit.data.crops import CropDataset, crop_batch, picture_paths, warp
 
 SIZE = (128, 96)
+PLAIN = CropGeometry(SIZE)
 
 
 @pytest.mark.shared
@@ -39,7 +40,7 @@ def test_matrices_and_crops_equal_the_peers(shared: Path, convention: str, name:
     assert (difference <= 1).mean() > 0.999
     upright = golden["rotation_deg"] == 0
     if convention == "classic":
-        plain, _ = crop_batch(golden["image"], golden["boxes_xywh"], SIZE)
+        plain, _ = crop_batch(golden["image"], golden["boxes_xywh"], PLAIN)
         assert (np.abs(plain[upright].astype(int) - golden["hrnet_crop"][upright]) <= 1).mean() > 0.999
 
 
@@ -66,7 +67,7 @@ def dataset(folder: Path, **options: object) -> CropDataset:
     keypoints[1, 1, 2] = 1
     people = Instances.of([7, 8, 7, 8], [[30, 30, 100, 130]] * 3 + [[90, 30, 40, 60]], keypoints)
     images = ImageTable.of([8, 7], ["1.png", "0.png"])
-    options = {"input_size": SIZE} | options
+    options = {"geometry": PLAIN} | options
     return CropDataset(people, picture_paths(people, images, folder), **options)  # type: ignore[arg-type]
 
 
@@ -78,12 +79,12 @@ def brightness(batch_images: np.ndarray, keypoints: np.ndarray, b: int) -> np.nd
 @pytest.mark.parametrize("convention", ["classic", "unbiased"])
 def test_keypoints_follow_the_pixels(folder: Path, convention: str) -> None:
     settings_ = Augmentation(flip=0.5, rotation_probability=1)
-    data = dataset(folder, convention=convention, augmentation=settings_, seed=3)
+    data = dataset(folder, geometry=CropGeometry(SIZE, convention), augmentation=settings_, seed=3)
     rows = np.array([0, 1, 2] * 8)
     for epoch in range(6):
         batch = data.batch(rows, epoch)
         for b in range(len(batch)):
-            seen = batch.visibility[b] > 0
+            seen = (batch.visibility[b] > 0) & batch.inside[b]
             assert (brightness(batch.images, batch.keypoints, b)[seen] > 100).all()
 
 
@@ -110,24 +111,23 @@ def test_flip_twice_is_identity(seed: int, skeleton: object) -> None:
     np.testing.assert_allclose(twice, values, atol=1e-12)
 
 
-def test_weights(folder: Path) -> None:
+def test_visibility_is_as_labelled_and_what_falls_outside_is_told(folder: Path) -> None:
     batch = dataset(folder).batch(np.arange(4))
     assert batch.visibility[0].tolist() == [2] * 17
-    assert batch.keypoint_weight[0].tolist() == [1] * 17
+    assert batch.inside[0].all()
     assert batch.visibility[1, :3].tolist() == [0, 1, 2]
-    assert batch.keypoint_weight[1, :3].tolist() == [0, 1, 1]
     outside = (batch.keypoints[3] < -0.5).any(axis=1) | (batch.keypoints[3] >= [95.5, 127.5]).any(axis=1)
     assert 0 < outside.sum() < 17
-    np.testing.assert_array_equal(batch.keypoint_weight[3] == 0, outside)
+    np.testing.assert_array_equal(~batch.inside[3], outside)
+    assert batch.visibility[3].tolist() == [2] * 17
     assert not batch.negative.any()
 
 
-def test_hard_negatives_weigh_everywhere_and_have_no_keypoints(folder: Path) -> None:
+def test_hard_negatives_are_told_and_have_no_keypoints(folder: Path) -> None:
     data = dataset(folder)
     people = data.instances[np.array([0])].with_(source=np.array(["H"]), keypoints=np.zeros((1, 17, 3)))
-    batch = CropDataset(people, data.pictures[:1], SIZE, augmentation=Augmentation()).batch([0])
+    batch = CropDataset(people, data.pictures[:1], PLAIN, augmentation=Augmentation()).batch([0])
     assert batch.negative.tolist() == [True]
-    assert batch.keypoint_weight.tolist() == [[1.0] * 17]
     assert not batch.visibility.any()
 
 
@@ -162,13 +162,14 @@ def test_each_picture_is_decoded_once_a_batch(folder: Path, monkeypatch: pytest.
 
 
 def test_test_time_crops_equal_the_dataset_without_augmentation(folder: Path) -> None:
-    data = dataset(folder, convention="unbiased", padding=1.1)
+    geometry = CropGeometry(SIZE, "unbiased", 1.1, (1.0, 1.3))
+    data = dataset(folder, geometry=geometry)
     batch = data.batch([0, 2])
     image = images_module.read_image(folder / "0.png")
-    crops, matrices = crop_batch(image, data.instances.box[[0, 2]], SIZE, convention="unbiased", padding=1.1)
+    crops, matrices = crop_batch(image, data.instances.box[[0, 2]], geometry)
     np.testing.assert_array_equal(crops, batch.images)
     np.testing.assert_array_equal(matrices, batch.matrix)
-    empty, none = crop_batch(image, np.zeros((0, 4)), SIZE)
+    empty, none = crop_batch(image, np.zeros((0, 4)), PLAIN)
     assert empty.shape == (0, 128, 96, 3)
     assert none.shape == (0, 2, 3)
 
@@ -205,11 +206,11 @@ def test_faults_are_named(folder: Path) -> None:
     box = people.box.copy()
     box[2, 3] = 0
     with pytest.raises(InputError, match="row 2: the box of image 7 has no positive size"):
-        CropDataset(people.with_(box=box), data.pictures, SIZE)
+        CropDataset(people.with_(box=box), data.pictures, PLAIN)
     with pytest.raises(KpkitError, match="4 instances but 1 pictures"):
-        CropDataset(people, data.pictures[:1], SIZE)
+        CropDataset(people, data.pictures[:1], PLAIN)
     with pytest.raises(KpkitError, match="none of classic, unbiased"):
-        CropDataset(people, data.pictures, SIZE, convention="udp")
+        CropGeometry(SIZE, "udp")
 
 
 @pytest.mark.shared
@@ -227,7 +228,7 @@ def test_real_people_of_three_sources_in_one_batch(shared: Path) -> None:
     paths = picture_paths(people, images, coco / "train2017")
     paths = paths + picture_paths(aic, aic_images, shared / "real/aic/images") + paths[:2]
     everyone = Instances.concat([people, aic, negatives])
-    batch = CropDataset(everyone, paths, (64, 48), augmentation=Augmentation()).batch(
+    batch = CropDataset(everyone, paths, CropGeometry((64, 48)), augmentation=Augmentation()).batch(
         np.arange(len(everyone))
     )
     assert batch.images.reshape(len(batch), -1).max(axis=1).min() > 0

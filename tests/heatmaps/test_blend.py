@@ -58,30 +58,30 @@ def test_identical_members_are_the_member(weights: list[float], seed: int) -> No
     np.testing.assert_array_equal(weighted_mean([one], weights[:1]), one)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"convention": "unbiased"}, {"input_size": (256, 192)}, {"padding": 1.1}],
-    ids=["convention", "size", "padding"],
-)
-@pytest.mark.parametrize("stride", [None, 4, 2])
-def test_members_of_other_crops_are_refused(change: dict, stride: int | None) -> None:
+OTHERS = {
+    "convention": {"convention": "unbiased"},
+    "offset": {"convention": "megvii"},
+    "size": {"input_size": (256, 192)},
+    "padding": {"padding": 1.1},
+    "margins": {"margins": (1.09, 1.135)},
+    "stride": {"stride": 2},
+}
+
+
+@pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS.keys())
+def test_members_that_differ_need_a_common_stride(change: dict) -> None:
     other = dataclasses.replace(SMALL, **change)
     with pytest.raises(KpkitError) as caught:
-        common_codec([SMALL, SMALL, other], ["a", "b", "c"], stride)
+        common_codec([SMALL, SMALL, other], ["a", "b", "c"], None)
     assert str(caught.value) == (
-        f"members a (classic-128x96-s4-p1.25) and c ({other.id}) do not match; blend members of one crop only"
+        f"members a (classic-128x96-s4-p1.25) and c ({other.id}) do not match; "
+        "name common_stride in the document to bring all to the crop of a"
     )
+    for stride in (2, 4):
+        assert common_codec([SMALL, SMALL, other], ["a", "b", "c"], stride) == SMALL.at_stride(stride)
+        assert common_codec([other, SMALL], ["c", "a"], stride) == other.at_stride(stride)
 
 
-def test_members_of_other_strides_need_a_common_one() -> None:
-    fine = dataclasses.replace(SMALL, stride=2)
-    with pytest.raises(KpkitError) as caught:
-        common_codec([SMALL, fine], ["a", "b"], None)
-    assert str(caught.value) == (
-        "members a (classic-128x96-s4-p1.25) and b (classic-128x96-s2-p1.25) do not match; "
-        "name common_stride in the document"
-    )
-    assert common_codec([SMALL, fine], ["a", "b"], 2) == fine
-    assert common_codec([fine, SMALL], ["b", "a"], 4) == SMALL
+def test_members_that_agree() -> None:
     assert common_codec([SMALL, SMALL], ["a", "b"], None) == SMALL
-    assert common_codec([SMALL], ["a"], 2) == fine
+    assert common_codec([SMALL], ["a"], 2) == dataclasses.replace(SMALL, stride=2)

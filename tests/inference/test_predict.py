@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from kpkit.core.crops import transform
+from kpkit.core.crops import CropGeometry, transform
 from kpkit.core.instances import Instances
 from kpkit.core.skeletons import COCO17
 from kpkit.data.crops import CropDataset
@@ -72,7 +72,7 @@ def scene(folder: Path, count: int = 5, seed: int = 0) -> tuple[CropDataset, np.
         paths.append(str(folder / f"{k}.png"))
         cv2.imwrite(paths[-1], image)
     people = Instances.of(np.arange(count), box, score=rng.random(count), source="D")
-    return CropDataset(people, paths, SIZE), points
+    return CropDataset(people, paths, CropGeometry(SIZE)), points
 
 
 class Oracle(PoseNetwork):
@@ -112,7 +112,7 @@ def oracle(
 def looked_at(folder: Path, convention: str, stride: int, decoding: DecodeSpec) -> tuple[np.ndarray, Any]:
     """Errors in heatmap pixels (N, K, 2), and the poses."""
     crops, points = scene(folder)
-    crops = CropDataset(crops.instances, crops.pictures, SIZE, convention=convention)
+    crops = CropDataset(crops.instances, crops.pictures, CropGeometry(SIZE, convention))
     one = oracle(crops, points, convention, stride)
     poses, _ = predict_poses([one], [1.0], one.codec, crops, decoding)
     a_pixel = np.diff(one.codec.to_image(np.tile([[[0.0, 0.0], [1.0, 1.0]]], (5, 1, 1)), poses.box), axis=1)
@@ -190,7 +190,7 @@ def test_the_order_of_members_does_not_matter(tmp_path: Path) -> None:
 @pytest.mark.parametrize("convention", ["classic", "unbiased"])
 def test_members_of_two_strides_meet_at_the_point(tmp_path: Path, convention: str, common: int) -> None:
     crops, points = scene(tmp_path)
-    crops = CropDataset(crops.instances, crops.pictures, SIZE, convention=convention)
+    crops = CropDataset(crops.instances, crops.pictures, CropGeometry(SIZE, convention))
     two = [oracle(crops, points, convention, stride, name=str(stride)) for stride in (4, 2)]
     codec = common_codec([p.codec for p in two], ["4", "2"], common)
     poses, _ = predict_poses(two, [1.0, 1.0], codec, crops, EXACT)
@@ -243,7 +243,7 @@ def test_splitting_boxes_at_pictures_changes_nothing(tmp_path: Path, monkeypatch
     for cuts in ([0, 3, 7], [0, 1, 2, 7]):
         parts = []
         for begin, end in itertools.pairwise(cuts):
-            part = CropDataset(crops.instances[begin:end], crops.pictures[begin:end], SIZE)
+            part = CropDataset(crops.instances[begin:end], crops.pictures[begin:end], crops.geometry)
             parts.append(predict_poses(two, [1.0, 1.0], codec, part, EXACT)[0])
         np.testing.assert_allclose(Instances.concat(parts).keypoints, whole.keypoints, atol=0.02)
     monkeypatch.setattr(predict, "BATCH", 2)
@@ -257,7 +257,7 @@ def test_splitting_boxes_at_pictures_changes_nothing(tmp_path: Path, monkeypatch
 
 
 def test_no_boxes_no_poses() -> None:
-    crops = CropDataset(Instances.empty(), [], SIZE)
+    crops = CropDataset(Instances.empty(), [], CropGeometry(SIZE))
     one = network(recipe())
     poses, alone = predict_poses([one], [1.0], one.codec, crops, EXACT, keep_members=True)
     assert len(poses) == 0

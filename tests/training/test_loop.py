@@ -77,9 +77,7 @@ class Stopping(CropDataset):
 
 
 def stopping(data: TrainingData, after: int) -> TrainingData:
-    crops = Stopping(
-        data.crops.instances, data.crops.pictures, data.crops.input_size, padding=data.crops.padding
-    )
+    crops = Stopping(data.crops.instances, data.crops.pictures, data.crops.geometry)
     crops.after = after
     return replace(data, crops=crops)
 
@@ -213,9 +211,10 @@ def test_negatives_weigh_everywhere_and_nothing_is_drawn_for_them(
     spec = recipe(phases=["CH"], epochs=[1], batch_size=16)
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
 
-    def noting(*given: Any) -> torch.Tensor:
-        seen.append((given[5], given[6]))
-        return supervision_loss(*given)
+    def noting(*given: Any, visible: torch.Tensor | None) -> torch.Tensor:
+        assert visible is None
+        seen.append((given[2][-1].amax((2, 3)) > 0.5, given[3]))
+        return supervision_loss(*given, visible=visible)
 
     monkeypatch.setattr(loop, "supervision_loss", noting)
     data = training_data(spec, partly)

@@ -1,7 +1,8 @@
-"""Losses: the peers' numbers, a naive loop, hard negatives, coarse-to-fine targets."""
+"""Losses: the peers' numbers, a naive loop, hard negatives, keypoints that are not visible."""
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import kpkit
 from kpkit.heatmaps.codecs import Codec
 from kpkit.heatmaps.encode import gaussian_targets
 from kpkit.models.network import Output
+from kpkit.specs.recipe import CodecSpec
 from kpkit.training.losses import heatmap_mse, heatmap_ohkm, supervision_loss
+from kpkit.training.targets import draw_targets
+from tests.models.peers import empty_model, peer_state
 
 
 def golden(shared: Path) -> dict[str, torch.Tensor]:
@@ -22,29 +27,66 @@ def golden(shared: Path) -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.shared
-def test_hrnet_s_losses_are_half_of_ours(shared: Path) -> None:
-    """HRNet has a factor 0.5 in front (a learning rate's matter); otherwise the same numbers."""
+def test_hrnet_s_losses(shared: Path) -> None:
+    """Its factor 1/2 in front is its output's weight."""
     values = golden(shared)
     weight = values["target_weight"][..., 0]
-    mse = heatmap_mse(values["output"], values["target"], weight)
-    torch.testing.assert_close(mse.double() / 2, values["hrnet_mse"], rtol=1e-5, atol=0)
-    every = heatmap_mse(values["output"], values["target"], torch.ones_like(weight))
-    torch.testing.assert_close(every.double() / 2, values["hrnet_mse_noweight"], rtol=1e-5, atol=0)
-    ohkm = heatmap_ohkm(values["output"], values["target"], weight, keep=8)
-    torch.testing.assert_close(ohkm.double() / 2, values["hrnet_ohkm8"], rtol=1e-5, atol=0)
+
+    def loss(weight: torch.Tensor, *, ohkm: bool) -> torch.Tensor:
+        output = Output(stride=4, weight=0.5, ohkm=ohkm)
+        return supervision_loss([values["output"]], [output], [values["target"]], weight, 8).double()
+
+    torch.testing.assert_close(loss(weight, ohkm=False), values["hrnet_mse"], rtol=1e-5, atol=0)
+    every = loss(torch.ones_like(weight), ohkm=False)
+    torch.testing.assert_close(every, values["hrnet_mse_noweight"], rtol=1e-5, atol=0)
+    torch.testing.assert_close(loss(weight, ohkm=True), values["hrnet_ohkm8"], rtol=1e-5, atol=0)
 
 
 @pytest.mark.shared
 def test_mspn_s_losses(shared: Path) -> None:
-    """Its OHKM is ours for keypoints with v > 0. Its plain loss, unlike ours, also pulls the maps of
-    keypoints with v < 2 to zero: the target is masked, the loss is not."""
+    """OHKM masks v = 0; the plain loss wants an empty map for every keypoint with v < 2."""
     values = golden(shared)
     valid = values["valid"][..., 0]
-    ohkm = heatmap_ohkm(values["output"], values["target"], (valid > 0).float(), keep=8)
-    torch.testing.assert_close(ohkm.double(), values["mspn_l2_ohkm8"], rtol=1e-5, atol=0)
-    masked = values["target"] * (valid > 1).float()[..., None, None]
-    plain = heatmap_mse(values["output"], masked, torch.ones_like(valid))
-    torch.testing.assert_close(plain.double(), values["mspn_l2"], rtol=1e-5, atol=0)
+    for name, output in (
+        ("mspn_l2", Output(stride=4)),
+        ("mspn_l2_ohkm8", Output(stride=4, ohkm=True)),
+    ):
+        loss = supervision_loss(
+            [values["output"]], [output], [values["target"]], (valid > 0).float(), 8, visible=valid > 1
+        )
+        torch.testing.assert_close(loss.double(), values[name], rtol=1e-5, atol=0)
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("fixture", "name", "source"),
+    [
+        ("mspn_2stage_256x192", "mspn_resnet50_x2", "mspn-official"),
+        ("rsn18_256x192", "rsn18_x1", "rsn-official"),
+    ],
+)
+def test_the_whole_loss_of_mspn_and_rsn(
+    shared: Path, tmp_path: Path, fixture: str, name: str, source: str
+) -> None:
+    """Every stage's outputs with their levels, weights and OHKM, on the peers' weights, crop and labels."""
+    values = np.load(shared / "golden" / f"{fixture}.npz")
+    torch.save({"model": peer_state(shared / "golden" / f"{fixture}.keys.json")}, tmp_path / "peer.pth")
+    network = empty_model(name)
+    kpkit.load_weights(network, tmp_path / "peer.pth", source=source)
+    with torch.no_grad():
+        predictions = network(torch.from_numpy(values["input"]))
+    draw = np.random.Generator(np.random.Philox(key=zlib.crc32(b"labels"))).standard_normal
+    labels = torch.from_numpy(np.abs(draw((1, 5, 17, 64, 48)).astype(np.float32)) * 50)
+    valid = torch.from_numpy(values["valids"])[..., 0]
+    loss = supervision_loss(
+        predictions,
+        network.outputs,
+        [labels[:, output.level] for output in network.outputs],
+        (valid > 0).float(),
+        8,
+        visible=valid > 1,
+    )
+    assert loss.item() == pytest.approx(values["loss"].item(), rel=2e-5)
 
 
 def naive(prediction: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, keep: int | None) -> float:
@@ -111,37 +153,15 @@ def supervised(
     codec: Codec = CODEC,
     ohkm: int = 2,
 ) -> torch.Tensor:
-    everyone = torch.ones(2, 3)
+    present = torch.ones(2, 3).bool() if present is None else present
+    targets = draw_targets(CodecSpec(sigmas=sigmas), codec, outputs, POINTS, present)
     return supervision_loss(
-        predictions,
-        outputs,
-        codec,
-        sigmas,
-        POINTS,
-        everyone.bool() if present is None else present,
-        everyone if weight is None else weight,
-        ohkm,
+        predictions, outputs, targets, torch.ones(2, 3) if weight is None else weight, ohkm
     )
 
 
 def zeros(stride: int) -> torch.Tensor:
     return torch.zeros(2, 3, 64 // stride, 48 // stride, requires_grad=True)
-
-
-@pytest.mark.parametrize("convention", ["classic", "unbiased"])
-@pytest.mark.parametrize("stride", [2, 4, 8])
-def test_the_target_is_the_loss_s_minimum(convention: str, stride: int) -> None:
-    """Each level has its own Gaussian, given in the final heatmap's pixels and scaled to its own stride."""
-    codec = Codec(convention, (64, 48), 4, 1.25)
-    grid = Codec(convention, (64, 48), stride, 1.25)
-    sigmas = (3.0, 2.0, 1.5)
-    for level, sigma in enumerate((3.0, 2.0, 1.5, 1.5)):  # more levels than widths: the last one stays
-        points = torch.from_numpy(grid.to_heatmap(POINTS.numpy()))
-        target = gaussian_targets(points, torch.ones(2, 3).bool(), grid.shape, sigma * 4 / stride)
-        output = Output(stride=stride, level=level)
-        assert float(supervised([target], [output], sigmas, codec=codec)) < 1e-10
-        other = Output(stride=stride, level=(level + 1) % 2)
-        assert float(supervised([target], [other], sigmas, codec=codec)) > 1e-5
 
 
 def test_outputs_are_summed_with_their_weights_and_rules() -> None:
@@ -195,3 +215,29 @@ def test_people_and_negatives_in_one_batch() -> None:
 def test_outputs_and_predictions_must_pair() -> None:
     with pytest.raises(ValueError):
         supervised([zeros(4), zeros(4)], [Output(stride=4)])
+
+
+def test_what_is_not_visible_becomes_empty_where_asked_for() -> None:
+    """v = 2, 1, 0 and a hard negative: plain outputs push the last three down, OHKM the labelled two up."""
+    present = torch.tensor([[True, True, False], [False, False, False]])
+    visible = torch.tensor([[True, False, False], [False, False, False]])
+    weight = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
+
+    def at_the_keypoints(ohkm: bool, empty: bool) -> list[list[float]]:
+        prediction = torch.full((2, 3, 16, 12), 0.3, requires_grad=True)
+        outputs = [Output(stride=4, ohkm=ohkm)]
+        targets = draw_targets(CodecSpec(), CODEC, outputs, POINTS, present)
+        supervision_loss(
+            [prediction], outputs, targets, weight, 3, visible=visible if empty else None
+        ).backward()
+        assert prediction.grad is not None
+        places = (POINTS / 4).round().long()
+        return [
+            [float(prediction.grad[n, k, places[n, k, 1], places[n, k, 0]].sign()) for k in range(3)]
+            for n in range(2)
+        ]
+
+    assert at_the_keypoints(ohkm=False, empty=True) == [[-1, 1, 1], [1, 1, 1]]
+    assert at_the_keypoints(ohkm=False, empty=False) == [[-1, -1, 0], [1, 1, 1]]
+    for empty in (True, False):
+        assert at_the_keypoints(ohkm=True, empty=empty) == [[-1, -1, 0], [1, 1, 1]]
