@@ -90,7 +90,7 @@ class CCM(PoseNetwork):
 
     Outputs: the auxiliary decoder's (if any), then the final one, both with plain MSE against one Gaussian.
     Modules double the resolution until the final heatmaps are at stride 2; further ones keep the size, as
-    the paper's on HRNet do (Table 3). So stride 16 takes three to get there, HRNet's stride 4 takes one.
+    the paper's further ones on HRNet do. So stride 16 takes three to get there, HRNet's stride 4 takes one.
 
     Args:
         encoder: its last two maps are read.
