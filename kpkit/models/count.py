@@ -44,21 +44,22 @@ def count_cost(net: PoseNetwork) -> Cost:
     Only shapes are worked out, on whatever device the network lives, so a whole catalogue built under
     ``blueprint`` takes seconds.
     """
-    shape = (3, *net.input_size)
-    every = final = _measure(net, shape)
+    shape, twins = (3, *net.input_size), meta_twins(net)
+    every = final = _measure(net, twins, shape)
     if any(output.auxiliary for output in net.outputs):
-        final = _measure(net, shape, final_only=True)
+        final = _measure(net, twins, shape, final_only=True)
     return _cost(net, every, final)
 
 
 def count_module_cost(module: nn.Module, input_shape: Sequence[int]) -> Cost:
     """As ``count_cost``, for a module of one input that is no pose network; the shape is without a batch."""
-    meter = _measure(module, input_shape)
+    meter = _measure(module, meta_twins(module), input_shape)
     return _cost(module, meter, meter)
 
 
-def _measure(module: nn.Module, input_shape: Sequence[int], **arguments: Any) -> Meter:
-    twins = meta_twins(module)
+def _measure(
+    module: nn.Module, twins: dict[str, Tensor], input_shape: Sequence[int], **arguments: Any
+) -> Meter:
     with Meter([twins[name] for name, _ in module.named_parameters()]) as meter:
         run_shapes(module, twins, input_shape, **arguments)
     return meter

@@ -37,9 +37,11 @@ _FILLS = frozenset({
 
 
 def meta_twins(module: nn.Module) -> dict[str, Tensor]:
-    """A meta tensor for every parameter and buffer of a module, by name."""
+    """A meta tensor for every parameter and buffer of a module, by name; its own where it lives there."""
     named = [*module.named_parameters(), *module.named_buffers()]
-    return {name: torch.empty_like(tensor, device="meta") for name, tensor in named}
+    return {
+        name: tensor if tensor.is_meta else torch.empty_like(tensor, device="meta") for name, tensor in named
+    }
 
 
 def run_shapes(module: nn.Module, twins: dict[str, Tensor], shape: Sequence[int], **arguments: Any) -> None:
@@ -53,10 +55,14 @@ def run_shapes(module: nn.Module, twins: dict[str, Tensor], shape: Sequence[int]
     """
     training = [part for part in module.modules() if part.training]
     module.eval()
+    first = next(module.parameters())
+    inputs = torch.empty(1, *shape, device="meta", dtype=first.dtype)
     try:
         with torch.no_grad():
-            dtype = next(module.parameters()).dtype
-            functional_call(module, twins, (torch.empty(1, *shape, device="meta", dtype=dtype),), arguments)
+            if first.is_meta:
+                module(inputs, **arguments)
+            else:
+                functional_call(module, twins, (inputs,), arguments)
     finally:
         for part in training:
             part.training = True
