@@ -31,6 +31,8 @@ SOURCES: Mapping[str, Mapping[str, Rules]] = MappingProxyType(
             "encoder ResNet": timm.RESNET,
             "encoder HRNet": timm.HRNET,
             "encoder InceptionResNetV2": timm.INCEPTION_RESNET,
+            "encoder MobileNetV2": timm.MOBILENET,
+            "encoder ShuffleNetV2": timm.SHUFFLENET,
             "encoder ViT": timm.VIT,
         },
     }

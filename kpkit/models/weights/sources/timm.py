@@ -1,6 +1,7 @@
 """ImageNet and MAE weights into the encoder alone, by timm's names; the rest stays as it is and is trained.
 
-torchvision's ResNet and ResNeXt, HRNet's own ImageNet files and MAE's own files have the same names.
+torchvision's ResNet and ResNeXt, HRNet's own ImageNet files and MAE's own files have the same names;
+ShuffleNetV2 is torchvision's, timm has none.
 """
 
 from __future__ import annotations
@@ -32,6 +33,15 @@ HRNET = Rules(
 )
 
 INCEPTION_RESNET = Rules(renames=ENCODER, drops=(r"^classif\.",), fills=FILLS, conventions=HALVES)
+
+MOBILENET = Rules(
+    renames=ENCODER,
+    drops=(r"^conv_head\.", r"^bn2\.", r"^classifier\."),
+    fills=FILLS,
+    conventions=IMAGENET,
+)
+
+SHUFFLENET = Rules(renames=ENCODER, drops=(r"^conv5\.", r"^fc\."), fills=FILLS, conventions=IMAGENET)
 
 VIT = Rules(
     renames=ENCODER,
