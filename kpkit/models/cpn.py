@@ -102,7 +102,7 @@ class CPN(PoseNetwork):
 
     The GFLOPs of Tables 4 and 5 are 2^30 multiply-accumulates of the final output on a ResNet whose stride
     sits on the first 1x1 (0.21 fewer than ours) and with ``refine_projection``: so counted, every variant
-    here costs what is printed, but for ``"none"``, printed 3.90, counted 4.42: its head is not described.
+    here costs what is printed, but for ``"none"``, printed 3.90, counted 4.41: its head is not described.
 
     Args:
         encoder: four maps at strides 4, 8, 16 and 32.
@@ -115,7 +115,7 @@ class CPN(PoseNetwork):
             of the paper's own code.
         global_ohkm: GlobalNet's losses mine hard keypoints, too.
         global_weight: loss weight of each GlobalNet level: 1/8 in the authors' TF code, 1/2 in the PyTorch
-            one; the paper gives none.
+            one; the paper gives none. 0 is Table 7's rows without a loss on GlobalNet.
         keypoints: K.
         input_size: (height, width) in pixels, multiples of 32.
         init, init_std: see ``initialise``.

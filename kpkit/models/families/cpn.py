@@ -40,6 +40,10 @@ ENTRIES = (
         builder="kpkit.models.cpn:cpn_inception_resnet",
         options={"depths": (10, 20, 9)},
         pretrained="inception_resnet_v2.tf_in1k",
-        published=(Published(input_size=LARGE, ap=72.7, source="CPN section 4.3"),),
+        published=(
+            Published(
+                input_size=None, ap=72.7, source="CPN Table 11, person AP 62.9 (test-dev 72.1: Table 10)"
+            ),
+        ),
     ),
 )
