@@ -135,7 +135,6 @@ def test_refine50_takes_res2net(tmp_path: Path) -> None:
         (
             "hrnet_w32",
             "ccm_hrnet_w32",
-            {},
             {"incre_modules", "downsamp_modules", "final_layer", "classifier", "stage4"},
         ),
         ("vit_base_patch16_224.mae", "vitpose_b", {"cls_token"}),
