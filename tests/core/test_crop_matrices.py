@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpkit.core.crops import crop_matrices, fit_boxes, flip_matrices, invert, transform
+from kpkit.core.crops import CropGeometry, crop_matrices, fit_boxes, flip_matrices, invert, transform
 
 SIZE = (256, 192)
 
@@ -17,6 +17,22 @@ def test_boxes_grow_to_the_aspect_round_their_centre() -> None:
     centre, size = fit_boxes(box, SIZE, 1.25)
     assert centre.tolist() == [[25, 70], [160, 70]]
     np.testing.assert_allclose(size, [[93.75, 125], [375, 500]])
+
+
+def test_margins_grow_width_and_height_before_the_fit() -> None:
+    """MSPN's and CPN's: which side decides the crop hangs on them."""
+    box = np.array([[10.0, 20, 75, 100], [10.0, 20, 300, 100]])
+    centre, size = fit_boxes(box, SIZE, 1.0, (1.09, 1.135))
+    assert centre.tolist() == [[47.5, 70], [160, 70]]
+    np.testing.assert_allclose(size, [[85.125, 113.5], [327, 436]])
+    np.testing.assert_allclose(
+        fit_boxes(box, SIZE, 1.25, np.array([[1.2, 1.3], [1, 1]]))[1][:, 1], [162.5, 500]
+    )
+    geometry = CropGeometry(SIZE, "unbiased", 1.0, (1.09, 1.135))
+    for found, expected in zip(geometry.regions(box), (centre, size), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    expected = crop_matrices(centre, size, SIZE, convention="unbiased")
+    np.testing.assert_array_equal(geometry.matrices(box), expected)
 
 
 @pytest.mark.parametrize(("convention", "less"), [("classic", 0), ("unbiased", 1)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,54 @@ def test_half_body_shows_one_half() -> None:
     assert share.mean() == pytest.approx(0.3, abs=0.03)
 
 
+def test_megvii_s_draws_are_uniform() -> None:
+    """MSPN: 0.8 U(.75, 1.25) of a box extended by U(0, .6) and U(0, .8), half turned by U(-45, 45)."""
+    settings = Augmentation(
+        distribution="uniform", scale=0.25, zoom=0.8, rotation=45, rotation_probability=0.5, half_body=0
+    )
+    views = draw(settings)
+    factor = views.size[:, 0] / plain_views(people(1).box, PLAIN).size[0, 0]
+    np.testing.assert_allclose(
+        np.quantile(factor, [0, 0.25, 0.5, 0.75, 1]), [0.6, 0.7, 0.8, 0.9, 1.0], atol=0.02
+    )
+    turned = views.rotation[views.rotation != 0]
+    assert len(turned) / 3000 == pytest.approx(0.5, abs=0.03)
+    np.testing.assert_allclose(
+        np.quantile(turned, [0, 0.25, 0.5, 0.75, 1]), [-45, -22.5, 0, 22.5, 45], atol=3
+    )
+    assert abs(np.corrcoef(factor, views.rotation)[0, 1]) < 0.06
+
+
+def test_boxes_are_extended_before_the_fit() -> None:
+    """Width and height each by its own draw; margins of the augmentation replace the crop's."""
+    geometry = CropGeometry(SIZE, padding=1.0, margins=(1.09, 1.135))
+    someone = people(3000).with_(box=np.tile([10.0, 5, 150, 200], (3000, 1)))  # of the crop's aspect
+    settings = Augmentation(flip=0, scale=0, rotation=0, half_body=0, extension=(0.6, 0.8))
+
+    def sizes(augmentation: Augmentation) -> np.ndarray:
+        rows = np.arange(3000)
+        views = random_views(augmentation, someone, rows, seed=0, epoch=0, geometry=geometry)
+        np.testing.assert_allclose(views.centre, [[85, 105]] * 3000)
+        return views.size[:, 1] / 200
+
+    own = sizes(settings)
+    # the larger of 1.09 (1 + .6 u) and 1.135 (1 + .8 v)
+    assert own.min() == pytest.approx(1.135, abs=0.03)
+    assert own.max() == pytest.approx(1.135 * 1.8, abs=0.01)
+    u, v = np.random.default_rng(0).random((2, 100_000))
+    expected = np.maximum(1.09 * (1 + 0.6 * u), 1.135 * (1 + 0.8 * v))
+    assert own.mean() == pytest.approx(expected.mean(), abs=0.02)
+    trained = sizes(replace(settings, margins=(1.05, 1.05)))
+    assert trained.max() == pytest.approx(1.05 * 1.8, abs=0.01)
+    upper = replace(settings, half_body=1, half_body_padding=1.0)
+    half = random_views(upper, someone, np.arange(3000), seed=0, epoch=0, geometry=geometry).size[:, 1]
+    plain = replace(upper, extension=(0.0, 0.0))
+    bare = random_views(plain, someone, np.arange(3000), seed=0, epoch=0, geometry=geometry).size[:, 1]
+    grown = half / bare
+    assert 1 <= grown.min() < 1.05
+    assert 1.7 < grown.max() <= 1.8
+
+
 @pytest.mark.parametrize("labelled", [0, 8])
 def test_half_body_needs_more_than_eight_labelled(labelled: int) -> None:
     views = draw(Augmentation(half_body=1), 50, labelled)
@@ -96,8 +146,18 @@ def test_views_depend_on_seed_epoch_and_row_alone() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"flip": 1.5}, {"scale": 1.0}, {"rotation": -1.0}, {"half_body": -0.1}, {"half_body_padding": 0.0}],
+    [
+        {"flip": 1.5},
+        {"scale": 1.0},
+        {"rotation": -1.0},
+        {"half_body": -0.1},
+        {"half_body_padding": 0.0},
+        {"zoom": 0.0},
+        {"margins": (1.0, 0.0)},
+        {"extension": (-0.1, 0.0)},
+        {"distribution": "cauchy"},
+    ],
 )
-def test_impossible_settings_are_refused(wrong: dict[str, float]) -> None:
+def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(KpkitError, match=next(iter(wrong))):
         Augmentation(**wrong)  # type: ignore[arg-type]

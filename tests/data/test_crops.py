@@ -174,6 +174,20 @@ def test_test_time_crops_equal_the_dataset_without_augmentation(folder: Path) ->
     assert none.shape == (0, 2, 3)
 
 
+def test_several_geometries_show_the_same_people(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = CropGeometry((96, 128), "unbiased", 1.0, (1.2, 1.3))
+    data = dataset(folder, augmentation=Augmentation(), seed=3)
+    together = data.batches([PLAIN, wide], [0, 1, 3], epoch=2)
+    for batch, geometry in zip(together, (PLAIN, wide), strict=True):
+        alone = dataset(folder, geometry=geometry, augmentation=Augmentation(), seed=3).batch(
+            [0, 1, 3], epoch=2
+        )
+        for field in ("images", "keypoints", "visibility", "inside", "matrix", "flipped"):
+            np.testing.assert_array_equal(getattr(batch, field), getattr(alone, field))
+    np.testing.assert_array_equal(together[0].flipped, together[1].flipped)
+    assert together[1].images.shape == (3, 96, 128, 3)
+
+
 @given(
     st.lists(st.floats(-500, 3000), min_size=2, max_size=2),
     st.lists(st.floats(0.5, 2000), min_size=2, max_size=2),

@@ -35,7 +35,7 @@ def test_twice_is_identity(seed: int, skeleton: Skeleton) -> None:
     np.testing.assert_array_equal(unflip(once, skeleton), maps)
 
 
-@given(st.integers(0, 2**32), st.sampled_from(["classic", "unbiased"]), st.sampled_from([2, 4]))
+@given(st.integers(0, 2**32), st.sampled_from(["classic", "megvii", "unbiased"]), st.sampled_from([2, 4]))
 @settings(max_examples=40, deadline=None)
 def test_the_exact_shift_puts_points_back(seed: int, convention: str, stride: int) -> None:
     """A network that sees the mirrored crop as well as the plain one: the average changes no place."""
@@ -48,7 +48,7 @@ def test_the_exact_shift_puts_points_back(seed: int, convention: str, stride: in
     error = np.abs(points - codec.to_heatmap(crop)).max()
     assert error < 0.02
     # any other shift moves every point by half its difference to the exact one
-    for shift in {0.0, 1.0} - {codec.exact_flip_shift}:
+    for shift in {-1.0, 0.0, 1.0} - {codec.exact_flip_shift}:
         other, _ = decode(plain, back, flip_shift=shift)
         moved = (other - codec.to_heatmap(crop))[..., 0]
         np.testing.assert_allclose(moved, (shift - codec.exact_flip_shift) / 2, atol=0.03)
@@ -56,7 +56,15 @@ def test_the_exact_shift_puts_points_back(seed: int, convention: str, stride: in
 
 @pytest.mark.parametrize(
     ("convention", "stride", "shift"),
-    [("classic", 2, 0.5), ("classic", 4, 0.75), ("classic", 1, 0.0), ("unbiased", 2, 0), ("unbiased", 4, 0)],
+    [
+        ("classic", 2, 0.5),
+        ("classic", 4, 0.75),
+        ("classic", 1, 0.0),
+        ("megvii", 2, -0.5),
+        ("megvii", 4, -0.25),
+        ("unbiased", 2, 0),
+        ("unbiased", 4, 0),
+    ],
 )
 def test_exact_shifts(convention: str, stride: int, shift: float) -> None:
     assert Codec(convention, (256, 192), stride, 1.25).exact_flip_shift == shift
@@ -70,5 +78,10 @@ def test_a_shift_is_linear_interpolation() -> None:
     for x in range(1, 6):
         np.testing.assert_allclose(quarter[..., x], 0.75 * maps[..., x] + 0.25 * maps[..., x - 1])
     np.testing.assert_array_equal(quarter[..., 0], maps[..., 0])
+    left = shift_right(maps, -0.25)
+    for x in range(5):
+        np.testing.assert_allclose(left[..., x], 0.75 * maps[..., x] + 0.25 * maps[..., x + 1])
+    np.testing.assert_array_equal(left[..., 5], maps[..., 5])
+    np.testing.assert_array_equal(shift_right(maps, -1.0)[..., :5], maps[..., 1:])
     np.testing.assert_array_equal(maps, before)
     np.testing.assert_allclose(blend_flipped(maps, before, 0.25), (maps + quarter) / 2, rtol=1e-6)

@@ -16,13 +16,14 @@ from torch import Tensor
 from kpkit.core.crops import CropGeometry, transform
 from kpkit.core.instances import Instances
 from kpkit.core.skeletons import COCO17
+from kpkit.data import images
 from kpkit.data.crops import CropDataset
 from kpkit.heatmaps.blend import common_codec
 from kpkit.heatmaps.codecs import Codec
 from kpkit.heatmaps.encode import gaussian_targets
 from kpkit.heatmaps.flip import unflip
 from kpkit.inference import predict
-from kpkit.inference.network import Predictor, codec_of, normaliser
+from kpkit.inference.network import Predictor, codec_of, crop_geometry, normaliser
 from kpkit.inference.predict import predict_poses
 from kpkit.models.network import Output, PoseNetwork
 from kpkit.specs.poses import DecodeSpec
@@ -42,7 +43,13 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def recipe(convention: str = "classic", size: tuple[int, int] = SIZE, seed: int = 0) -> RecipeSpec:
+def recipe(
+    convention: str = "classic",
+    size: tuple[int, int] = SIZE,
+    seed: int = 0,
+    codec: dict[str, Any] | None = None,
+    **network: Any,
+) -> RecipeSpec:
     return RecipeSpec.model_validate(
         {
             "kind": "recipe",
@@ -51,8 +58,9 @@ def recipe(convention: str = "classic", size: tuple[int, int] = SIZE, seed: int 
                 "input_size": size,
                 "precision": "fp32",
                 "options": {"depths": [1, 1, 1, 1], "width": 8, "channels": 16},
-            },
-            "codec": {"convention": convention},
+            }
+            | network,
+            "codec": {"convention": convention} | (codec or {}),
             "data": {"C": "x"},
             "training": {"phases": ["C"], "epochs": [1], "seed": seed},
         }
@@ -89,37 +97,44 @@ class Oracle(PoseNetwork):
         assert final_only
         assert not self.training
         self.calls += 1
-        height, width = SIZE
+        height, width = self.input_size
         std, mean = (torch.tensor(v) for v in (self.spec.network.std, self.spec.network.mean))
         row = images[:, :, height // 2]
         rgb = (row * std[:, None] + mean[:, None]) * 255
+        if self.spec.network.channel_order == "bgr":
+            rgb = rgb.flip(1)
         who = (rgb[:, 0, width // 2] / 10).round().long() - 1
         mirrored = (rgb[:, 1, width // 4] > 128).numpy()
         points = self.points[who.numpy()]
         reflected = (points * [-1, 1] + [width - 1, 0])[:, COCO17.flip_order]
         points = np.where(mirrored[:, None, None], reflected, points)
         on_map = torch.from_numpy(self.codec.to_heatmap(points))
-        yield gaussian_targets(on_map, torch.ones(on_map.shape[:2]).bool(), self.codec.shape, 2.0)
+        maps = gaussian_targets(on_map, torch.ones(on_map.shape[:2]).bool(), self.codec.shape, 2.0)
+        yield maps * self.spec.codec.peak
 
 
 def oracle(
-    crops: CropDataset, points: np.ndarray, convention: str = "classic", stride: int = 4, name: str = "a"
+    crops: CropDataset,
+    points: np.ndarray,
+    convention: str = "classic",
+    stride: int = 4,
+    name: str = "a",
+    **changes: Any,
 ) -> Predictor:
-    spec = recipe(convention)
+    spec = recipe(convention, **changes)
     return Predictor(name, Oracle(spec, crops, points, stride), spec, CPU)
 
 
 def looked_at(folder: Path, convention: str, stride: int, decoding: DecodeSpec) -> tuple[np.ndarray, Any]:
     """Errors in heatmap pixels (N, K, 2), and the poses."""
     crops, points = scene(folder)
-    crops = CropDataset(crops.instances, crops.pictures, CropGeometry(SIZE, convention))
     one = oracle(crops, points, convention, stride)
     poses, _ = predict_poses([one], [1.0], one.codec, crops, decoding)
     a_pixel = np.diff(one.codec.to_image(np.tile([[[0.0, 0.0], [1.0, 1.0]]], (5, 1, 1)), poses.box), axis=1)
     return (poses.keypoints[:, :, :2] - points) / a_pixel, poses
 
 
-@pytest.mark.parametrize("convention", ["classic", "unbiased"])
+@pytest.mark.parametrize("convention", ["classic", "megvii", "unbiased"])
 @pytest.mark.parametrize("stride", [2, 4])
 @pytest.mark.parametrize("flip_test", [True, False])
 def test_points_come_back(tmp_path: Path, convention: str, stride: int, flip_test: bool) -> None:
@@ -135,10 +150,13 @@ def test_points_come_back(tmp_path: Path, convention: str, stride: int, flip_tes
 
 
 def test_a_wrong_flip_shift_is_seen(tmp_path: Path) -> None:
-    """The classic crop's maps must move by (stride - 1) / stride; without it points go 3/8 px to the left."""
-    error, _ = looked_at(tmp_path, "classic", 4, DecodeSpec(flip_shift=0.0))
-    np.testing.assert_allclose(error[..., 0], -0.375, atol=0.03)
-    assert np.abs(error[..., 1]).max() < 0.05
+    """The classic maps must move by (stride - 1) / stride; without it points go 3/8 px to the left. Megvii's
+    must move by a quarter to the left; without it, as in their code, points go 1/8 px to the right."""
+    for convention, off in (("classic", -0.375), ("megvii", 0.125)):
+        (tmp_path / convention).mkdir()
+        error, _ = looked_at(tmp_path / convention, convention, 4, DecodeSpec(flip_shift=0.0))
+        np.testing.assert_allclose(error[..., 0], off, atol=0.03)
+        assert np.abs(error[..., 1]).max() < 0.05
 
 
 def test_blur_and_rule_are_the_document_s(tmp_path: Path) -> None:
@@ -190,7 +208,6 @@ def test_the_order_of_members_does_not_matter(tmp_path: Path) -> None:
 @pytest.mark.parametrize("convention", ["classic", "unbiased"])
 def test_members_of_two_strides_meet_at_the_point(tmp_path: Path, convention: str, common: int) -> None:
     crops, points = scene(tmp_path)
-    crops = CropDataset(crops.instances, crops.pictures, CropGeometry(SIZE, convention))
     two = [oracle(crops, points, convention, stride, name=str(stride)) for stride in (4, 2)]
     codec = common_codec([p.codec for p in two], ["4", "2"], common)
     poses, _ = predict_poses(two, [1.0, 1.0], codec, crops, EXACT)
@@ -198,6 +215,67 @@ def test_members_of_two_strides_meet_at_the_point(tmp_path: Path, convention: st
     assert np.abs(poses.keypoints[..., :2] - points).max() < 1.0
     coarse, _ = predict_poses(two[:1], [1.0], codec, crops, EXACT)
     assert np.abs(coarse.keypoints[..., :2] - points).max() < 1.0
+
+
+# HRNet's crop, RGB and peak 1; Megvii's larger crop with margins, BGR and peak 255
+BOTH = (
+    {"convention": "classic", "size": (64, 64)},
+    {
+        "convention": "megvii",
+        "size": (96, 96),
+        "codec": {"margins": [1.09, 1.135], "peak": 255.0},
+        "channel_order": "bgr",
+        "mean": [0.406, 0.456, 0.485],
+        "std": [0.225, 0.224, 0.229],
+    },
+)
+
+
+def in_heatmap_pixels(difference: np.ndarray, codec: Codec, box: np.ndarray) -> np.ndarray:
+    """(N, K, 2) image pixels -> the codec's heatmap pixels."""
+    ends = np.tile([[[0.0, 0.0], [1.0, 1.0]]], (len(box), 1, 1))
+    return difference / np.diff(codec.to_image(ends, box), axis=1)
+
+
+@pytest.mark.parametrize("first", [0, 1], ids=["on HRNet's crop", "on Megvii's crop"])
+@pytest.mark.parametrize("flip_test", [True, False])
+def test_hrnet_and_megvii_members_meet_at_the_point(tmp_path: Path, first: int, flip_test: bool) -> None:
+    crops, points = scene(tmp_path)
+    two = [oracle(crops, points, name=str(k), **BOTH[k]) for k in (first, 1 - first)]
+    codec = common_codec([p.codec for p in two], ["a", "b"], 4)
+    assert codec == two[0].codec
+    decoding = DecodeSpec(flip_test=flip_test)
+    poses, alone = predict_poses(two, [1.0, 1.0], codec, crops, decoding, keep_members=True)
+    error = in_heatmap_pixels(poses.keypoints[..., :2] - points, codec, poses.box)
+    assert np.abs(error).max() < 0.1
+    assert np.abs(error.mean(axis=(0, 1))).max() < 0.01
+    assert (poses.keypoints[..., 2] > 0.85).all()
+    for member in alone.values():  # scores of one scale: neither drowns the other
+        assert member.keypoints[..., 2].min() > 0.9 and member.keypoints[..., 2].max() <= 1
+
+
+def test_a_member_taken_for_the_wrong_convention_is_two_pixels_off(tmp_path: Path) -> None:
+    """What the blend would do without codecs: the same crop, read at 4x instead of 4x + 2."""
+    crops, points = scene(tmp_path)
+    decoding = DecodeSpec(flip_test=False)
+    two = [oracle(crops, points, convention, name=convention) for convention in ("classic", "megvii")]
+    two[1].codec = two[0].codec
+    poses, alone = predict_poses(two, [1.0, 1.0], two[0].codec, crops, decoding, keep_members=True)
+    for found, off in ((alone["megvii"], -2.0), (poses, -1.0)):
+        error = 4 * in_heatmap_pixels(found.keypoints[..., :2] - points, two[0].codec, found.box)
+        np.testing.assert_allclose(error, off, atol=0.25)
+
+
+def test_pictures_are_decoded_once_for_all_geometries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crops, points = scene(tmp_path)
+    read: list[str] = []
+    original = images.read_image
+    monkeypatch.setattr(images, "read_image", lambda path, **o: (read.append(path), original(path, **o))[1])
+    two = [oracle(crops, points, name=str(k), **BOTH[k]) for k in (0, 1)]
+    predict_poses(two, [1.0, 1.0], two[0].codec, crops, EXACT)
+    assert sorted(read) == sorted(crops.pictures)
 
 
 def test_members_alone_are_what_each_finds_by_itself(tmp_path: Path) -> None:
@@ -292,14 +370,26 @@ def test_colours_are_normalised_as_the_recipe_says() -> None:
     spec = recipe().network.model_copy(update={"mean": (0.5, 0.25, 0.0), "std": (0.5, 0.25, 1.0)})
     crops = np.zeros((1, 2, 3, 3), np.uint8)
     crops[0, 1, 2] = [255, 127, 51]
-    images = normaliser(spec, CPU)(crops)
-    assert images.shape == (1, 3, 2, 3)
-    torch.testing.assert_close(images[0, :, 0, 0], torch.tensor([-1.0, -1.0, 0.0]))
-    torch.testing.assert_close(
-        images[0, :, 1, 2], torch.tensor([1.0, 4 * 127 / 255 - 1, 0.2]), atol=1e-6, rtol=0
-    )
+    given = normaliser(spec, CPU)(crops)
+    assert given.shape == (1, 3, 2, 3)
+    torch.testing.assert_close(given[0, :, 0, 0], torch.tensor([-1.0, -1.0, 0.0]))
+    expected = torch.tensor([1.0, 4 * 127 / 255 - 1, 0.2])
+    torch.testing.assert_close(given[0, :, 1, 2], expected, atol=1e-6, rtol=0)
+    blue_first = normaliser(spec.model_copy(update={"channel_order": "bgr"}), CPU)(crops)
+    expected = torch.tensor([2 * 0.2 - 1, 4 * 127 / 255 - 1, 1.0])
+    torch.testing.assert_close(blue_first[0, :, 1, 2], expected, atol=1e-6, rtol=0)
+
+
+def test_heatmaps_come_divided_by_the_peak() -> None:
+    crops = np.random.default_rng(0).integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
+    plain = network(recipe())
+    high = Predictor("a", plain.network, recipe(codec={"peak": 255.0}), CPU)
+    np.testing.assert_allclose(high.heatmaps(crops), plain.heatmaps(crops) / 255, rtol=1e-6)
 
 
 def test_the_codec_is_the_recipe_s_crop_and_the_network_s_stride() -> None:
     spec = recipe("unbiased")
     assert codec_of(spec, build_network(spec)) == Codec("unbiased", SIZE, 4, 1.25)
+    spec = recipe("megvii", codec={"margins": [1.2, 1.3]})
+    assert codec_of(spec, build_network(spec)) == Codec("megvii", SIZE, 4, 1.0, (1.2, 1.3))
+    assert crop_geometry(spec) == CropGeometry(SIZE, "classic", 1.0, (1.2, 1.3))

@@ -16,7 +16,8 @@ from kpkit.core.errors import KpkitError
 from kpkit.core.progress import Progress, silent
 from kpkit.data.crops import CropBatch, CropDataset
 from kpkit.data.load import LoadedDataset
-from kpkit.specs.recipe import RecipeSpec
+from kpkit.models.layers import HeatmapNorm
+from kpkit.specs.recipe import CodecSpec, RecipeSpec
 from kpkit.training import loop
 from kpkit.training.checkpoint import load_newest
 from kpkit.training.log import COLUMNS, write_log
@@ -227,6 +228,65 @@ def test_negatives_weigh_everywhere_and_nothing_is_drawn_for_them(
     labelled = np.arange(17) != 3
     assert present[~negative].numpy().tolist() == [labelled.tolist()] * 8
     assert weight[~negative].numpy().tolist() == [labelled.astype(float).tolist()] * 8
+
+
+def test_unseen_keypoints_become_empty_where_the_recipe_says_so(
+    dots: LoadedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An occluded keypoint has a target and a weight, but is not among the visible ones."""
+    keypoints = dots.people.keypoints.copy()
+    keypoints[:, 3], keypoints[:, 4, 2] = 0, 1
+    partly = replace(dots, people=dots.people.with_(keypoints=keypoints))
+    seen: list[tuple[torch.Tensor, torch.Tensor | None]] = []
+
+    def noting(*given: Any, visible: torch.Tensor | None) -> torch.Tensor:
+        seen.append((given[3], visible))
+        return supervision_loss(*given, visible=visible)
+
+    monkeypatch.setattr(loop, "supervision_loss", noting)
+    spec = recipe(phases=["CH"], epochs=[1], batch_size=16, zero_unseen=True)
+    run(spec, training_data(spec, partly), tmp_path)
+    weight, visible = seen[0]
+    assert visible is not None
+    negative = weight[:, 3] == 1
+    every = np.arange(17)
+    assert visible[~negative].tolist() == [((every != 3) & (every != 4)).tolist()] * 8
+    assert not visible[negative].any()
+    assert weight[~negative].tolist() == [(every != 3).astype(float).tolist()] * 8
+
+
+def test_heatmap_norms_start_at_the_peak_s_scale() -> None:
+    """MSPN's and CPN's last layer: 0.1 for a peak of 1; everything else starts the same."""
+    one = recipe()
+    high = one.model_copy(update={"codec": one.codec.model_copy(update={"peak": 255.0})})
+    scales = [
+        [layer.weight for layer in build_network(spec).modules() if isinstance(layer, HeatmapNorm)]
+        for spec in (one, high)
+    ]
+    assert len(scales[0]) == 5
+    for low, tall in zip(*scales, strict=True):
+        torch.testing.assert_close(tall, torch.full_like(tall, 25.5))
+        torch.testing.assert_close(low, torch.full_like(low, 0.1))
+        assert tall.requires_grad
+    a, b = (build_network(spec) for spec in (one, high))
+    differing = [n for (n, p), q in zip(a.named_parameters(), b.parameters(), strict=True) if (p != q).any()]
+    assert len(differing) == 5
+
+
+def test_it_learns_megvii_s_way_too(dots: LoadedDataset, tmp_path: Path) -> None:
+    """BGR, blurred pixels of peak 255 read at 4x + 2, unseen keypoints empty."""
+    plain = recipe(epochs=[50], batch_size=8, validate_every=50, zero_unseen=True)
+    codec = {"convention": "megvii", "margins": [1.0, 1.0], "padding": 1.0, "target": "kernel",
+             "kernels": [11, 9, 7], "peak": 255.0}  # fmt: skip
+    spec = plain.model_copy(
+        update={
+            "codec": CodecSpec.model_validate(codec),
+            "network": plain.network.model_copy(update={"channel_order": "bgr"}),
+        }
+    )
+    state = run(spec, training_data(spec, dots, val=True), tmp_path)
+    assert state.log[-1]["loss"] < 0.4 * state.log[0]["loss"]
+    assert state.log[-1]["val_AP"] > 0.6
 
 
 @pytest.mark.parametrize("val", [False, True])
