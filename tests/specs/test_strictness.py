@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def refusal(text: str, changes: str) -> InputError:
     [
         (RECIPE, "trainig.seed = 1", "trainig", "training"),
         (RECIPE, "training.batchsize = 1", "training.batchsize", "batch_size"),
-        (RECIPE, "training.schedule.warmup = 1", "training.schedule.warmup", "warmup_steps"),
+        (RECIPE, "training.schedule.warmupsteps = 1", "training.schedule.warmupsteps", "warmup_steps"),
         (RECIPE, "network.inputsize = [64, 64]", "network.inputsize", "input_size"),
         (RECIPE, "data.H.min_scor = 0.5", "data.H.min_scor", "min_score"),
         (RECIPE, 'data.c = "x"', "data.c", None),
@@ -199,15 +200,22 @@ def test_a_recipe_listed_twice() -> None:
     assert (weight.row, weight.remedy) == ("members.0.weight", "Input should be greater than 0")
 
 
-@pytest.mark.parametrize("key", ["network", "data", "training"])
-def test_missing_tables(key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("network", "network: required key is missing; add it"),
+        ("data", "a phase shows C, but data.C is not named"),
+        ("training", "a recipe needs training.phases, or weights that are already trained"),
+    ],
+)
+def test_missing_tables(key: str, message: str) -> None:
     data = tables(RECIPE)
     del data[key]
-    with pytest.raises(InputError, match=f"^mine.toml: {key}: required key is missing; add it$"):
+    with pytest.raises(InputError, match=f"^mine.toml: {re.escape(message)}$"):
         parse(RecipeSpec, data, "mine.toml")
     data = tables(RECIPE)
     del data["training"]["epochs"]
-    with pytest.raises(InputError, match=r"^mine.toml: training\.epochs: required key is missing"):
+    with pytest.raises(InputError, match=r"^mine\.toml: training: epochs must hold one number per phase"):
         parse(RecipeSpec, data, "mine.toml")
 
 
