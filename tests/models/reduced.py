@@ -20,15 +20,17 @@ class Reduced:
 
     Attributes:
         options: override the name's own options.
+        at_most: numbers that are cut down where the name's own is higher.
         input_size: (height, width) of the crops, as small as the network takes; not square where it can be.
         learning_rate: of the overfit test's Adam.
-        steps: of the overfit test.
+        steps: of the overfit test, at most.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
+    at_most: Mapping[str, int] = field(default_factory=dict)
     input_size: tuple[int, int] = (96, 64)
     learning_rate: float = 1e-2
-    steps: int = 40
+    steps: int = 150
 
 
 # By catalogue name, else by ``Entry.builder``.
@@ -49,8 +51,12 @@ REDUCED: dict[str, Reduced] = {
     "kpkit.models.cpn:cpn_inception_resnet": Reduced(
         options={"width": 4, "channels": 16, "depths": (1, 1, 1)}
     ),
-    "kpkit.models.mspn:MSPN": Reduced(options={"width": 8, "channels": 16, "depths": (1, 1, 2, 1)}),
-    "kpkit.models.rsn:RSN": Reduced(options={"width": 8, "channels": 16, "depths": (1, 1, 2, 1)}),
+    "kpkit.models.mspn:MSPN": Reduced(
+        options={"width": 8, "channels": 16, "depths": (1, 1, 2, 1)}, at_most={"stages": 2}
+    ),
+    "kpkit.models.rsn:RSN": Reduced(
+        options={"width": 8, "channels": 16, "depths": (1, 1, 2, 1)}, at_most={"stages": 2}
+    ),
     "kpkit.models.ccm:ccm_resnet": Reduced(
         options={"width": 8, "channels": (16, 16, 16), "depths": (1, 1, 2, 2)}
     ),
@@ -63,23 +69,30 @@ REDUCED: dict[str, Reduced] = {
 
 def reduction(name: str) -> Reduced:
     """The row of a name."""
-    entry = CATALOGUE[name]
-    row = REDUCED.get(name) or REDUCED.get(entry.builder)
-    assert row is not None, f"add a row for {entry.builder!r} to REDUCED in tests/models/reduced.py"
+    builder = CATALOGUE[name].builder
+    row = REDUCED.get(name) or REDUCED.get(builder)
+    assert row is not None, f"add a row for {builder!r} to REDUCED in tests/models/reduced.py"
     return row
+
+
+def reduced_options(name: str) -> dict[str, Any]:
+    """What a name's constructor is given, reduced."""
+    row, options = reduction(name), model_options(name)
+    return options | {key: min(options[key], most) for key, most in row.at_most.items()} | dict(row.options)
 
 
 def reduced(name: str, **options: Any) -> PoseNetwork:
     """A small network of the same making."""
-    row = reduction(name)
-    return create_model(name, **{"input_size": row.input_size, **row.options, **options})
+    return create_model(
+        name, **{"input_size": reduction(name).input_size, **reduced_options(name), **options}
+    )
 
 
 def distinct_names() -> list[str]:
-    """One name of each network that is left different after reduction."""
+    """One name of each network that is left different after reduction; a name without a row stands too."""
     first: dict[str, str] = {}
     for name, entry in CATALOGUE.items():
-        row = REDUCED.get(name) or REDUCED.get(entry.builder)
-        made = sorted({**model_options(name), **row.options}.items()) if row else name
-        first.setdefault(f"{entry.builder} {made}", name)
+        known = name in REDUCED or entry.builder in REDUCED
+        made = f"{entry.builder} {sorted(reduced_options(name).items())}" if known else name
+        first.setdefault(made, name)
     return list(first.values())
