@@ -30,7 +30,7 @@ class CropBatch:
         keypoints: (B, K, 2) float64, x and y in crop pixels; integers are pixel centres.
         visibility: (B, K) uint8, 0, 1 or 2 as labelled.
         inside: (B, K) bool, the point falls into the crop.
-        negative: (B,) bool, the hard negatives (source "H"): all their heatmaps are to be zero.
+        source: (B,) str, where each person comes from, a letter of core.instances.SOURCES.
         matrix: (B, 2, 3) float64, image pixels to crop pixels (mirroring included).
         flipped: (B,) bool, whether the crop is mirrored (its keypoints are already swapped).
     """
@@ -40,12 +40,17 @@ class CropBatch:
     keypoints: np.ndarray
     visibility: np.ndarray
     inside: np.ndarray
-    negative: np.ndarray
+    source: np.ndarray
     matrix: np.ndarray
     flipped: np.ndarray
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def negative(self) -> np.ndarray:
+        """(B,) bool, the hard negatives: all their heatmaps are to be zero."""
+        return np.asarray(self.source == "H")
 
 
 def picture_paths(instances: Instances, images: ImageTable, folder: str | Path) -> list[str]:
@@ -170,9 +175,7 @@ class CropDataset:
         inside = np.all((keypoints >= -0.5) & (keypoints < np.array([width, height]) - 0.5), axis=2)
         images = np.empty((len(rows), height, width, 3), np.uint8)
         visibility = points[:, :, 2].astype(np.uint8)
-        return CropBatch(
-            rows, images, keypoints, visibility, inside, people.source == "H", matrix, views.flip
-        )
+        return CropBatch(rows, images, keypoints, visibility, inside, people.source, matrix, views.flip)
 
     def _views(self, people: Instances, geometry: CropGeometry, rows: np.ndarray, epoch: int) -> Views:
         if self.augmentation is None:

@@ -170,10 +170,10 @@ class TrainingSpec(Spec):
         epochs: passes over C (over the first source where a phase lacks C), per phase.
         ema: decay of the weight average that is validated and kept; 0 for none.
         ohkm: keypoints that count where a network output is trained with OHKM.
-        zero_unseen: the Megvii way with keypoints that are not visible (v below 2: occluded, unlabelled or
-            outside the crop): outputs without OHKM learn an empty map for them. Otherwise, and in outputs
-            with OHKM always, labelled ones (v above 0) learn their target and the others are masked. With
-            data that lacks keypoints (A, U) it teaches that these are absent.
+        zero_unseen: the Megvii way with keypoints of C that are not visible (v below 2: occluded, unlabelled
+            or outside the crop): outputs without OHKM learn an empty map for them. Otherwise, in outputs with
+            OHKM, and with A and U, which lack labels of keypoints that are there, labelled ones (v above 0)
+            learn their target and the others are masked.
         validate_every: epochs between validations (the last epoch always is); 0 for the end only.
         checkpoint_every: steps between checkpoints.
         workers: training processes; more than one needs Ray.

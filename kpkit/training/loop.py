@@ -172,7 +172,7 @@ class Stepper:
             targets,
             (present | negative).float(),
             training.ohkm,
-            visible=present & (visibility > 1) if training.zero_unseen else None,
+            empty=self._empty(batch, present & (visibility > 1)) if training.zero_unseen else None,
         )
         state.optimizer.zero_grad(set_to_none=True)
         self.loss.backward()
@@ -183,6 +183,13 @@ class Stepper:
         # added up on the device: reading it every step would wait for a GPU
         state.loss_sum = state.loss_sum.to(self.device) + self.loss.detach().double()
         state.loss_count += 1
+
+    def _empty(self, batch: CropBatch, visible: torch.Tensor) -> torch.Tensor:
+        """Keypoints to learn as absent: those of COCO's people that are not visible.
+
+        What A and U do not label may well be there.
+        """
+        return ~visible & torch.from_numpy(batch.source == "C").to(self.device)[:, None]
 
     def require_finite(self) -> None:
         if not torch.isfinite(self.loss):

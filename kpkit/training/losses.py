@@ -45,7 +45,7 @@ def supervision_loss(
     weight: torch.Tensor,
     ohkm: int,
     *,
-    visible: torch.Tensor | None = None,
+    empty: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Sum over every supervised output of its weighted loss (intermediate, coarse-to-fine supervision).
 
@@ -55,16 +55,17 @@ def supervision_loss(
         targets: one (N, K, h, w) per entry of ``outputs``.
         weight: (N, K), loss weights (1 for an absent keypoint of a hard negative).
         ohkm: keypoints kept where an output uses OHKM.
-        visible: (N, K) bool; given, outputs without OHKM count every keypoint, and want an empty map of those
-            that are not visible (CPN and MSPN; [training] zero_unseen). None masks by ``weight`` alone.
+        empty: (N, K) bool, keypoints of which outputs without OHKM want an empty map, with weight 1, whatever
+            ``targets`` and ``weight`` say (those CPN and MSPN do not see; [training] zero_unseen).
     """
     total = weight.new_zeros(())
     for prediction, output, target in zip(predictions, outputs, targets, strict=True):
         if output.ohkm:
             loss = heatmap_ohkm(prediction, target, weight, ohkm)
-        elif visible is None:
+        elif empty is None:
             loss = heatmap_mse(prediction, target, weight)
         else:
-            loss = heatmap_mse(prediction, target * visible[..., None, None], torch.ones_like(weight))
+            kept = target.masked_fill(empty[..., None, None], 0)
+            loss = heatmap_mse(prediction, kept, weight.masked_fill(empty, 1))
         total = total + output.weight * loss
     return total

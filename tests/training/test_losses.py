@@ -52,7 +52,7 @@ def test_mspn_s_losses(shared: Path) -> None:
         ("mspn_l2_ohkm8", Output(stride=4, ohkm=True)),
     ):
         loss = supervision_loss(
-            [values["output"]], [output], [values["target"]], (valid > 0).float(), 8, visible=valid > 1
+            [values["output"]], [output], [values["target"]], (valid > 0).float(), 8, empty=valid <= 1
         )
         torch.testing.assert_close(loss.double(), values[name], rtol=1e-5, atol=0)
 
@@ -84,7 +84,7 @@ def test_the_whole_loss_of_mspn_and_rsn(
         [labels[:, output.level] for output in network.outputs],
         (valid > 0).float(),
         8,
-        visible=valid > 1,
+        empty=valid <= 1,
     )
     assert loss.item() == pytest.approx(values["loss"].item(), rel=2e-5)
 
@@ -220,7 +220,7 @@ def test_outputs_and_predictions_must_pair() -> None:
 def test_what_is_not_visible_becomes_empty_where_asked_for() -> None:
     """v = 2, 1, 0 and a hard negative: plain outputs push the last three down, OHKM the labelled two up."""
     present = torch.tensor([[True, True, False], [False, False, False]])
-    visible = torch.tensor([[True, False, False], [False, False, False]])
+    unseen = torch.tensor([[False, True, True], [False, False, False]])
     weight = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0]])
 
     def at_the_keypoints(ohkm: bool, empty: bool) -> list[list[float]]:
@@ -228,7 +228,7 @@ def test_what_is_not_visible_becomes_empty_where_asked_for() -> None:
         outputs = [Output(stride=4, ohkm=ohkm)]
         targets = draw_targets(CodecSpec(), CODEC, outputs, POINTS, present)
         supervision_loss(
-            [prediction], outputs, targets, weight, 3, visible=visible if empty else None
+            [prediction], outputs, targets, weight, 3, empty=unseen if empty else None
         ).backward()
         assert prediction.grad is not None
         places = (POINTS / 4).round().long()
