@@ -1,12 +1,18 @@
-"""``models``: every network, what it costs, what its paper says."""
+"""``models``: every network, what it costs, what its paper says, what it is made of."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kpkit.cli.options import Json
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from kpkit.models.entries import Entry
 
 
 def register(app: typer.Typer) -> None:
@@ -16,75 +22,107 @@ def register(app: typer.Typer) -> None:
 
 def models(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One network; all by default.")] = None,
+    family: Annotated[str | None, typer.Option("--family", help="Only this family, such as HRNet.")] = None,
+    published: Annotated[
+        bool,
+        typer.Option("--published", help="Count as papers do: in 2^30, deconvolutions at their outputs."),
+    ] = False,
+    tree: Annotated[
+        bool, typer.Option("--tree", help="The modules of NAME with their output shapes.")
+    ] = False,
+    depth: Annotated[int, typer.Option("--depth", help="How deep the tree goes.", min=1)] = 3,
     json: Json = False,
 ) -> None:
     """Networks by name: parameters and GMACs measured, and what the papers publish (AP on COCO val2017)."""
+    import dataclasses
     import json as json_module
+    import sys
 
-    import torch
+    from rich.console import Console
+    from rich.progress import track
 
-    from kpkit.models.catalogue import CATALOGUE, create_model, find_model
-    from kpkit.models.count import count_cost
+    from kpkit.cli.model_tables import print_models, print_tree
+    from kpkit.core.errors import InputError
+    from kpkit.models.anatomy import dissect
     from kpkit.models.entries import SMALL
 
-    rows = []
-    for entry in [find_model(name)] if name else CATALOGUE.values():
-        sizes = dict.fromkeys(row.input_size or SMALL for row in entry.published) or {SMALL: None}
-        for size in sizes:
-            with torch.device("meta"):
-                cost = count_cost(create_model(entry.name, input_size=size))
-            said = next((row for row in entry.published if row.input_size in (size, None)), None)
-            rows.append(
-                {
-                    "name": entry.name,
-                    "family": entry.family,
-                    "backbone": entry.backbone,
-                    "input_size": list(size),
-                    "parameters": cost.inference_params,
-                    "parameters_training": cost.params,
-                    "gmacs": round(cost.inference_gmacs, 3),
-                    "gmacs_training": round(cost.gmacs, 3),
-                    "published_parameters_millions": entry.published_params,
-                    "published_gflops": said.gflops if said else None,
-                    "published_ap": said.ap if said else None,
-                    "published_source": said.source if said else None,
-                }
-            )
-    if json:
-        print(json_module.dumps(rows))
+    if tree and not name:
+        raise InputError("--tree shows one network", remedy="name it: kpkit models NAME --tree")
+    entries = _chosen(name, family)
+    if tree:
+        part = dissect(*_built(entries[0], SMALL))
+        print(json_module.dumps(dataclasses.asdict(part))) if json else print_tree(part, depth)
         return
-    _print(rows)
-
-
-def _print(rows: list[dict[str, object]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    heads = (
-        "network",
-        "backbone",
-        "input",
-        "params M",
-        "GMACs",
-        "published: params M",
-        "GFLOPs",
-        "AP",
-        "source",
+    shown = track(
+        entries,
+        "counting",
+        console=Console(stderr=True),
+        transient=True,
+        disable=len(entries) == 1 or not sys.stderr.isatty(),
     )
-    for head in heads:
-        table.add_column(head, no_wrap=head in ("network", "input"))
-    for row in rows:
-        size = row["input_size"]
-        parameters, gmacs = row["parameters"], row["gmacs"]
-        assert isinstance(size, list) and isinstance(parameters, int) and isinstance(gmacs, float)
-        said = [row[f"published_{key}"] for key in ("parameters_millions", "gflops", "ap", "source")]
-        table.add_row(
-            str(row["name"]),
-            str(row["backbone"]),
-            f"{size[0]}x{size[1]}",
-            f"{parameters / 1e6:.2f}",
-            f"{gmacs:.2f}",
-            *("" if value is None else str(value) for value in said),
-        )
-    Console(highlight=False).print(table)
+    rows = [row for entry in shown for row in _rows(entry)]
+    print(json_module.dumps(rows)) if json else print_models(rows, published)
+
+
+def _chosen(name: str | None, family: str | None) -> list[Entry]:
+    from kpkit.core.errors import InputError
+    from kpkit.models.catalogue import CATALOGUE, COMPANIONS, find_model
+
+    if name and family:
+        raise InputError("a name and a family are given", remedy="leave out one of them")
+    if name:
+        return [COMPANIONS[name] if name in COMPANIONS else find_model(name)]
+    entries = [*CATALOGUE.values(), *COMPANIONS.values()]
+    if family is None:
+        return entries
+    chosen = [entry for entry in entries if entry.family.lower() == family.lower()]
+    if not chosen:
+        known = ", ".join(dict.fromkeys(entry.family for entry in entries))
+        raise InputError(f"no family is called {family!r}", remedy=f"choose one of {known}")
+    return chosen
+
+
+def _built(entry: Entry, size: tuple[int, ...]) -> tuple[nn.Module, tuple[int, ...]]:
+    """A network in shapes alone, and the shape of its input."""
+    from kpkit.models.catalogue import create_model
+    from kpkit.models.shapes import blueprint
+
+    with blueprint():
+        if entry.input_shape:
+            return entry.constructor()(**entry.options), entry.input_shape
+        return create_model(entry.name, input_size=(size[0], size[1])), (3, *size)
+
+
+def _rows(entry: Entry) -> Iterator[dict[str, Any]]:
+    """A row at each of the papers' input sizes and at any other published; one where the size is fixed."""
+    from kpkit.models.count import count_cost
+    from kpkit.models.entries import LARGE, SMALL
+
+    sizes = dict.fromkeys([SMALL, LARGE, *(row.input_size for row in entry.published if row.input_size)])
+    for size in [entry.input_shape[:2]] if entry.input_shape else sizes:
+        net, shape = _built(entry, size)
+        cost = count_cost(net, shape)
+        said = [row for row in entry.published if row.input_size in (size, None)]
+        first = next((row for row in said if row.input_size), None)
+        yield {
+            "name": entry.name,
+            "family": entry.family,
+            "backbone": entry.backbone,
+            "pretrained": entry.pretrained or None,
+            "input_size": list(size),
+            "input_shape": list(shape),
+            "parameters": cost.inference_params,
+            "parameters_training": cost.params,
+            "gmacs": round(cost.inference_gmacs, 3),
+            "gmacs_training": round(cost.gmacs, 3),
+            "gflops_published_convention": round(cost.inference_gflops, 3),
+            "gflops_published_convention_training": round(cost.gflops, 3),
+            "published_parameters_millions": entry.published_params,
+            "published_gflops": first.gflops if first else None,
+            "published_ap": first.ap if first else None,
+            "published_source": first.source if first else None,
+            "published": [
+                {"input_size": row.input_size, "gflops": row.gflops, "ap": row.ap, "source": row.source}
+                for row in said
+            ],
+        }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -39,13 +39,18 @@ class Part:
 
 @dataclass
 class _Seen:
-    """What happened at a module's calls; ``first`` counts the calls of all modules before its own."""
+    """What happened at a module's calls.
+
+    Attributes:
+        first: calls of all modules before its own first one.
+        inputs, outputs: shapes at its last call.
+        macs: multiply-accumulates of its own, not within modules that it calls.
+    """
 
     first: int = sys.maxsize
     inputs: tuple[tuple[int, ...], ...] = ()
     outputs: tuple[tuple[int, ...], ...] = ()
     macs: int = 0
-    before: list[int] = field(default_factory=list)
 
 
 def dissect(module: nn.Module, input_shape: tuple[int, ...]) -> Part:
@@ -56,16 +61,24 @@ def dissect(module: nn.Module, input_shape: tuple[int, ...]) -> Part:
         input_shape: of its one input, without the batch.
     """
     seen = {part: _Seen() for part in module.modules()}
+    running: list[nn.Module] = []
     meter, calls = Meter(), itertools.count()
 
+    def settle() -> None:
+        if running:
+            seen[running[-1]].macs += meter.macs
+        meter.macs = 0
+
     def enter(part: nn.Module, inputs: Any) -> None:
+        settle()
+        running.append(part)
         seen[part].first = min(seen[part].first, next(calls))
         seen[part].inputs = _shapes(inputs)
-        seen[part].before.append(meter.macs)
 
     def leave(part: nn.Module, _inputs: Any, output: Any) -> None:
+        settle()
+        running.pop()
         seen[part].outputs = _shapes(output)
-        seen[part].macs += meter.macs - seen[part].before.pop()
 
     handles = [part.register_forward_pre_hook(enter) for part in seen]
     handles += [part.register_forward_hook(leave) for part in seen]
@@ -90,14 +103,11 @@ def _part(name: str, module: nn.Module, seen: dict[nn.Module, _Seen]) -> Part:
             parts[-1] = replace(parts[-1], name=f"{first}-{child_name}", times=parts[-1].times + 1)
         else:
             parts.append(part)
-    # A list of modules is never called itself: its work is its parts'.
-    macs = seen[module].macs if seen[module].outputs else 0
-    gmacs = macs / 1e9 if macs else sum(part.gmacs * part.times for part in parts)
     return Part(
         name=name,
         kind=type(module).__name__,
         params=sum(p.numel() for p in module.parameters()),
-        gmacs=gmacs,
+        gmacs=seen[module].macs / 1e9 + sum(part.gmacs * part.times for part in parts),
         shapes=seen[module].outputs,
         parts=tuple(parts),
     )

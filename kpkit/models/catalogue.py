@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kpkit.core.errors import InputError
 from kpkit.models.entries import Entry
-from kpkit.models.families import ccm, cpn, hrnet, mspn, rsn, simplebaseline, vitpose
+from kpkit.models.families import ccm, cpn, hrnet, mspn, multiposenet, rsn, simplebaseline, vitpose
 
 if TYPE_CHECKING:
     from kpkit.models.network import PoseNetwork
@@ -22,6 +22,9 @@ CATALOGUE: Mapping[str, Entry] = MappingProxyType(
         for entry in family.ENTRIES
     }
 )
+
+COMPANIONS: Mapping[str, Entry] = MappingProxyType({entry.name: entry for entry in multiposenet.COMPANIONS})
+"""Networks that work beside pose networks and take no crop, each with its ``input_shape``."""
 
 
 def find_model(name: str) -> Entry:

@@ -38,23 +38,31 @@ class Cost:
     inference_gflops: float
 
 
-def count_cost(net: PoseNetwork) -> Cost:
-    """Count a network's cost for one crop of ``net.input_size`` in evaluation mode.
+def count_cost(net: nn.Module, input_shape: Sequence[int] | None = None) -> Cost:
+    """Count a network's cost for one input in evaluation mode.
 
     Only shapes are worked out, on whatever device the network lives, so a whole catalogue built under
     ``blueprint`` takes seconds.
+
+    Args:
+        net: left as it was.
+        input_shape: without the batch; by default a crop of a pose network's ``input_size``.
     """
-    shape, twins = (3, *net.input_size), meta_twins(net)
-    every = final = _measure(net, twins, shape)
-    if any(output.auxiliary for output in net.outputs):
-        final = _measure(net, twins, shape, final_only=True)
-    return _cost(net, every, final)
-
-
-def count_module_cost(module: nn.Module, input_shape: Sequence[int]) -> Cost:
-    """As ``count_cost``, for a module of one input that is no pose network; the shape is without a batch."""
-    meter = _measure(module, meta_twins(module), input_shape)
-    return _cost(module, meter, meter)
+    if input_shape is None:
+        assert isinstance(net, PoseNetwork), "only pose networks know their input's shape"
+        input_shape = (3, *net.input_size)
+    twins = meta_twins(net)
+    every = final = _measure(net, twins, input_shape)
+    if isinstance(net, PoseNetwork) and any(output.auxiliary for output in net.outputs):
+        final = _measure(net, twins, input_shape, final_only=True)
+    return Cost(
+        params=sum(p.numel() for p in net.parameters()),
+        inference_params=sum(final.read.values()),
+        gmacs=every.macs / 1e9,
+        inference_gmacs=final.macs / 1e9,
+        gflops=every.macs_at_outputs / 2**30,
+        inference_gflops=final.macs_at_outputs / 2**30,
+    )
 
 
 def _measure(
@@ -63,17 +71,6 @@ def _measure(
     with Meter([twins[name] for name, _ in module.named_parameters()]) as meter:
         run_shapes(module, twins, input_shape, **arguments)
     return meter
-
-
-def _cost(module: nn.Module, every: Meter, final: Meter) -> Cost:
-    return Cost(
-        params=sum(p.numel() for p in module.parameters()),
-        inference_params=sum(final.read.values()),
-        gmacs=every.macs / 1e9,
-        inference_gmacs=final.macs / 1e9,
-        gflops=every.macs_at_outputs / 2**30,
-        inference_gflops=final.macs_at_outputs / 2**30,
-    )
 
 
 class Meter(TorchFunctionMode):
@@ -99,7 +96,7 @@ class Meter(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func in _SAME_SHAPE:
+        if func in _SAME_SHAPE or (func is Tensor.add and _alike(*args)):
             out = args[0]
         elif func is F.interpolate:
             out = _resized(*args, **kwargs)
@@ -121,6 +118,10 @@ _SAME_SHAPE = frozenset({
     torch.relu_, torch.sigmoid, Tensor.relu_, Tensor.sigmoid,
 })  # fmt: skip
 """What keeps its first argument's shape: on the meta device thirty times slower than a convolution."""
+
+
+def _alike(*summands: Any) -> bool:
+    return all(isinstance(s, Tensor) and s.shape == summands[0].shape for s in summands)
 
 
 def _resized(maps: Tensor, size: Any = None, scale_factor: Any = None, *_: Any, **__: Any) -> Tensor:

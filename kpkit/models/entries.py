@@ -48,6 +48,8 @@ class Entry:
         pretrained: timm's name of ImageNet (or MAE) weights that fit the encoder, empty if there are none.
         published_params: parameters in millions as published, auxiliary decoder included; None if nowhere.
         published: the rows of the result tables.
+        input_shape: of one input, without the batch, of a companion: a module that works beside a pose
+            network and takes no crop. Empty for pose networks, whose input is a crop of any size.
     """
 
     name: str
@@ -58,8 +60,9 @@ class Entry:
     pretrained: str = ""
     published_params: float | None = None
     published: tuple[Published, ...] = ()
+    input_shape: tuple[int, ...] = ()
 
     def constructor(self) -> Callable[..., PoseNetwork]:
-        """The network's class or function."""
+        """The network's class or function; a companion's gives a plain module."""
         module, name = self.builder.split(":")
         return cast("Callable[..., PoseNetwork]", getattr(importlib.import_module(module), name))

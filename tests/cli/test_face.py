@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from kpkit.cli import main as main_module
-from kpkit.models.catalogue import CATALOGUE
 
 from .conftest import COUNTS, DOCUMENTS, Kpkit, World
 
@@ -192,14 +191,6 @@ def test_doctor(kpkit: Kpkit, drawn: Path, tmp_path: Path) -> None:
     for word in ("torch ", "torchvision", "ray ", "cores", "free disk for runs", "coco_train2017"):
         assert word in said.out
     assert "give --data DIR" in kpkit("doctor", "--runs", tmp_path).out
-
-
-def test_models_as_json(kpkit: Kpkit) -> None:
-    said = kpkit("models", "--json")
-    assert said.code == 0
-    rows = json.loads(said.out)
-    assert {row["name"] for row in rows} == set(CATALOGUE)
-    assert all(row["parameters"] > 1e6 and row["gmacs"] > 0.5 for row in rows)
 
 
 def test_world_keeps_other_peoples_files(kpkit: Kpkit, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from kpkit.models.catalogue import CATALOGUE, create_model
-from kpkit.models.count import count_cost, count_module_cost
+from kpkit.models.count import count_cost
 from kpkit.models.network import PoseNetwork
 from kpkit.models.shapes import blueprint
 
@@ -51,10 +51,10 @@ def test_published_convention_counts_in_gi_and_deconvolutions_at_their_outputs()
     def net(*layers: nn.Module) -> nn.Module:
         return nn.Sequential(*layers)
 
-    plain = count_module_cost(net(nn.Conv2d(8, 16, 3, padding=1, groups=2)), (8, 32, 24))
+    plain = count_cost(net(nn.Conv2d(8, 16, 3, padding=1, groups=2)), (8, 32, 24))
     assert plain.gmacs == 32 * 24 * 16 * 4 * 9 / 1e9
     assert plain.gflops == 32 * 24 * 16 * 4 * 9 / 2**30
-    deconvolution = count_module_cost(net(nn.ConvTranspose2d(8, 16, 4, 2, 1)), (8, 32, 24))
+    deconvolution = count_cost(net(nn.ConvTranspose2d(8, 16, 4, 2, 1)), (8, 32, 24))
     assert deconvolution.gmacs == 32 * 24 * 8 * 16 * 16 / 1e9
     assert deconvolution.gflops == 4 * 32 * 24 * 8 * 16 * 16 / 2**30
 
@@ -75,7 +75,7 @@ class Block(nn.Module):
 
 def test_attention_and_bare_parameters_are_seen() -> None:
     n, c = 12, 8
-    cost = count_module_cost(Block(n, c), (n, c))
+    cost = count_cost(Block(n, c), (n, c))
     assert cost.gmacs * 1e9 == pytest.approx(3 * n * c * c + 2 * n * n * c)
     assert cost.params - cost.inference_params == c
 
