@@ -16,6 +16,7 @@ class PoseRefineMachine(nn.Module):
 
     Channel gate: mean, two 1x1 convolutions, sigmoid. Pixel gate: 1x1, 9x9 depthwise, sigmoid. Batch norm
     and ReLU follow every convolution (authors' code): gates lie in 0.5..1 and heatmaps are not negative.
+    The ReLU on the heatmaps can go silent for good at a learning rate that the other outputs still bear.
 
     Args:
         keypoints: K.

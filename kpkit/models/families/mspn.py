@@ -14,6 +14,15 @@ REPORT_HEAD = f"{REPORT}, whose heads are 3x3, 1x1"
 BYTEDANCE = "ByteDance 2019 report, whose Refine-50 is unpublished"
 
 
+PRETRAINED = {
+    "resnet50": "resnet50.tv_in1k",
+    "resnet101": "resnet101.tv_in1k",
+    "resnet152": "resnet152.tv_in1k",
+    "refine50": "res2net50_26w_4s.in1k",
+}
+"""ImageNet weights of every stage's body."""
+
+
 def _entry(slug: str, backbone: str, stages: int, *published: Published, **options: Any) -> Entry:
     return Entry(
         name=f"mspn_{slug}_x{stages}",
@@ -21,6 +30,7 @@ def _entry(slug: str, backbone: str, stages: int, *published: Published, **optio
         backbone=backbone,
         builder="kpkit.models.mspn:MSPN",
         options={"stages": stages, **options},
+        pretrained=PRETRAINED.get(slug, ""),
         published_params=71.9 if (slug, stages) == ("resnet50", 4) else None,
         published=published,
     )
