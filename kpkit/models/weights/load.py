@@ -55,7 +55,10 @@ def save_tensors(tensors: Mapping[str, Tensor], path: str | Path) -> None:
     """Write tensors by name to a safetensors file, atomically."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # safetensors would leave a file that its owner alone can read
         save_file(state, temporary)
+        temporary.chmod(mode)
 
 
 def load_weights(net: PoseNetwork, path: str | Path, source: str = "kpkit") -> Loaded:

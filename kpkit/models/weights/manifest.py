@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from kpkit.core.errors import InputError
-from kpkit.core.files import file_hash, read_json, write_text
+from kpkit.core.files import file_hash, read_json
 from kpkit.specs.base import Spec, parse
 
 FORMAT: Final = "kpkit weights 1"
@@ -60,11 +60,6 @@ class WeightsManifest(Spec):
 def manifest_path(weights: str | Path) -> Path:
     """The manifest of a safetensors file: the same name, ending in ``.json``."""
     return Path(weights).with_suffix(".json")
-
-
-def write_manifest(manifest: WeightsManifest, path: str | Path) -> None:
-    """Replace a manifest file atomically."""
-    write_text(path, manifest.model_dump_json(indent=1) + "\n")
 
 
 def read_manifest(path: str | Path, *, verify: bool = False) -> WeightsManifest:

@@ -16,9 +16,19 @@ CLASSIC = Convention(
 )
 """RGB, a patch of peak 1 at the nearest pixel; the mirrored map moves one pixel to the right."""
 
+UNBIASED = Convention(
+    codec={"convention": "unbiased", "padding": 1.25, "target": "patch", "sigmas": [2.0]},
+    codec_at={(384, 288): {"sigmas": [3.0]}},
+    decode={"flip_shift": 0.0, "blur": 11, "refine": "parabola"},
+    poses={"score_floor": 0.2, "oks_nms": 0.9},
+)
+"""UDP with Gaussian maps: its authors, and mmpose, train these networks so, too."""
+
+CODECS = {"classic": CLASSIC, "unbiased": UNBIASED}
+
 HRNET = Rules(
     renames=((r"^final_layer\.", "head."), (r"^(?!head\.)", "encoder.")),
-    conventions={"classic": CLASSIC},
+    conventions=CODECS,
 )
 
 SIMPLEBASELINE = Rules(
@@ -27,5 +37,5 @@ SIMPLEBASELINE = Rules(
         (r"^final_layer\.", "head."),
         (r"^(?!deconvolutions\.|head\.)", "encoder."),
     ),
-    conventions={"classic": CLASSIC},
+    conventions=CODECS,
 )

@@ -9,14 +9,6 @@ from __future__ import annotations
 from kpkit.models.weights.rules import Convention, Rules
 from kpkit.models.weights.sources import hrnet, megvii, vit
 
-UNBIASED = Convention(
-    codec={"convention": "unbiased", "padding": 1.25, "target": "patch", "sigmas": [2.0]},
-    codec_at={(384, 288): {"sigmas": [3.0]}},
-    decode={"flip_shift": 0.0, "blur": 11, "refine": "parabola"},
-    poses={"score_floor": 0.2, "oks_nms": 0.9},
-)
-"""UDP with Gaussian maps."""
-
 MEGVII = Convention(
     codec={
         "convention": "megvii",
@@ -30,16 +22,17 @@ MEGVII = Convention(
 )
 """mmpose's own training of MSPN and RSN: RGB, the padding of HRNet, no margins."""
 
+CODECS = {"classic": hrnet.CLASSIC, "unbiased": hrnet.UNBIASED, "megvii": MEGVII}
+
 DROPS = (r"^ema_", r"^data_preprocessor\.")
 """The average's raw copy beside the average, and picture statistics."""
 
 HEAD = (r"^(keypoint_)?head\.", "head.")
-ALL_CODECS = {"classic": hrnet.CLASSIC, "unbiased": UNBIASED, "megvii": MEGVII}
 
 HRNET = Rules(
     renames=((r"^backbone\.", "encoder."), HEAD, (r"^head\.final_layer\.", "head.")),
     drops=DROPS,
-    conventions=ALL_CODECS,
+    conventions=CODECS,
 )
 
 SIMPLEBASELINE = Rules(
@@ -50,7 +43,7 @@ SIMPLEBASELINE = Rules(
         (r"^head\.final_layer\.", "head."),
     ),
     drops=DROPS,
-    conventions=ALL_CODECS,
+    conventions=CODECS,
 )
 
 STAGES = Rules(
@@ -81,7 +74,7 @@ STAGES = Rules(
     ),
     drops=DROPS,
     zeros=megvii.CONV_BIASES,
-    conventions={"megvii": MEGVII},
+    conventions={"megvii": MEGVII, **CODECS},
 )
 
 VITPOSE = Rules(
@@ -100,5 +93,5 @@ VITPOSE = Rules(
     ),
     drops=DROPS,
     converts=vit.VITPOSE,
-    conventions={"unbiased": UNBIASED},
+    conventions={"unbiased": hrnet.UNBIASED, **CODECS},
 )

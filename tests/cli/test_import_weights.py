@@ -1,0 +1,107 @@
+"""``kpkit import-weights``: what it prints, and bad files refused in one sentence with nothing written."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from kpkit.models.catalogue import create_model
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Kpkit
+
+OPTIONS = ("--option", "width=8", "--option", "modules = [1, 1, 1]", "--option", "init=kaiming")
+ARGUMENTS = ("--source", "hrnet-official", "--network", "hrnet_w32", *OPTIONS)
+
+
+@pytest.fixture(scope="module")
+def tensors() -> dict[str, Any]:
+    net = create_model("hrnet_w32", width=8, modules=(1, 1, 1))
+    return {
+        name.removeprefix("encoder.").replace("head.", "final_layer."): tensor
+        for name, tensor in net.state_dict().items()
+    }
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_summary_and_the_next_command(kpkit: Kpkit, folder: Path, tensors: dict[str, Any]) -> None:
+    torch.save({"state_dict": tensors}, folder / "peer.pth")
+    said = kpkit("import-weights", "peer.pth", *ARGUMENTS, "--out", "made/hr", "--input-size", 128, 96)
+    assert (said.code, said.err) == (0, "")
+    assert said.out.splitlines() == [
+        "hrnet_w32 128x96 from peer.pth (hrnet-official)",
+        f"  {len(tensors)} tensors loaded",
+        "  codec classic, rgb, peak 1; the file does not say: --codec may be unbiased",
+        "wrote made/hr.safetensors",
+        "wrote made/hr.json",
+        "wrote made/hr.toml",
+        "next: kpkit run made/hr.toml --data DIR  (as a member, judged on COCO val2017)",
+    ]
+    assert sorted(os.listdir("made")) == ["hr.json", "hr.safetensors", "hr.toml"]
+
+
+def test_an_encoder_says_what_is_left(kpkit: Kpkit, folder: Path, tensors: dict[str, Any]) -> None:
+    body = {k: v for k, v in tensors.items() if not k.startswith("final_layer.")}
+    torch.save({**body, "classifier.weight": torch.ones(3, 3)}, folder / "in1k.pth")
+    arguments = ("--source", "timm", "--network", "hrnet_w32", *OPTIONS, "--out", "hr")
+    said = kpkit("import-weights", "in1k.pth", *arguments)
+    assert said.code == 0
+    assert f"{len(body)} tensors loaded (the encoder alone)" in said.out
+    assert "1 dropped, which the network has no place for (classifier)" in said.out
+    assert "2 left to training (head)" in said.out and "codec" not in said.out
+
+
+def test_bad_files_are_one_sentence_and_nothing_is_written(
+    kpkit: Kpkit, folder: Path, tensors: dict[str, Any]
+) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, ...]:
+            return os.mkdir, (str(folder / "ran"),)
+
+    torch.save({"state_dict": tensors, "epoch": Evil()}, folder / "evil.pth")
+    (folder / "evil.pkl").write_bytes(pickle.dumps(Evil()))
+    torch.save(tensors, folder / "whole.pth")
+    save_file(tensors, folder / "whole.safetensors")
+    for name in ("whole.pth", "whole.safetensors"):
+        data = (folder / name).read_bytes()
+        (folder / f"cut.{name}").write_bytes(data[: len(data) // 2])
+    torch.save(torch.nn.Linear(3, 3).state_dict(), folder / "foreign.pth")
+    torch.save([1, 2], folder / "list.pth")
+    torch.save({**tensors, "epoch": 3}, folder / "epoch.pth")
+    (folder / "empty.pth").touch()
+    (folder / "page.pth").write_text("<html>Sign in</html>")
+    before = sorted(os.listdir(folder))
+    for name, cause in {
+        "evil.pth": "names posix.mkdir, which opening it would run; nothing was run",
+        "evil.pkl": "a pickle, but none that torch.save wrote",
+        "cut.whole.pth": "not a whole torch checkpoint",
+        "cut.whole.safetensors": "not a whole safetensors file",
+        "foreign.pth": "its tensors do not fit the network",
+        "list.pth": "it holds a list, not tensors by name",
+        "epoch.pth": "entry 'epoch' is no tensor (int)",
+        "empty.pth": "the file is empty",
+        "page.pth": "neither a whole safetensors file nor a torch checkpoint",
+        "absent.pth": "no such file",
+        ".": "a folder, not a file of weights",
+    }.items():
+        said = kpkit("import-weights", name, *ARGUMENTS, "--out", "made/hr")
+        assert said.code == 2
+        assert cause in said.only_sentence and said.only_sentence.startswith(name)
+        assert sorted(os.listdir(folder)) == before
+
+
+@pytest.mark.parametrize("text", ["width", "=8", "width="])
+def test_options_are_pairs(kpkit: Kpkit, folder: Path, text: str) -> None:
+    said = kpkit("import-weights", "peer.pth", *ARGUMENTS[:4], "--out", "hr", "--option", text)
+    assert said.code == 2 and "is not KEY=VALUE" in said.only_sentence
