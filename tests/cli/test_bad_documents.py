@@ -95,7 +95,7 @@ def test_members_that_do_not_match_are_told_before_they_are_trained(
         said = kpkit(command, document, "--data", drawn, "--runs", tmp_path / "runs")
         assert said.code == 2
         assert said.only_sentence.startswith(f"{document}: ")
-        for words in ("nano_plain (classic-64x64", "large (classic-128x96", "do not match", "one crop"):
+        for words in ("nano_plain (classic-64x64", "large (classic-128x96", "do not match", "common_stride"):
             assert words in said.sentence
     assert not (tmp_path / "runs").exists()
 
