@@ -9,7 +9,7 @@ from kpkit.models.entries import LARGE, RESNET50, RESNET101, RESNET152, SMALL, E
 RESNET101V = (4, 8, 16, 3)
 """The Megvii 2018 report's variant of ResNet-101: blocks moved from the third stage to the first two."""
 
-REPOSITORY, MMPOSE, REPORT = "MSPN repository", "mmpose", "Megvii 2018 report (input size not known)"
+REPOSITORY, MMPOSE, REPORT = "MSPN repository", "mmpose", "Megvii 2018 report"
 REPORT_HEAD = f"{REPORT}, whose heads are 3x3, 1x1"
 BYTEDANCE = "ByteDance 2019 report, whose Refine-50 is unpublished"
 
