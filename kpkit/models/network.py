@@ -72,6 +72,13 @@ class PoseNetwork(nn.Module):
         """Input pixels per pixel of the final heatmap."""
         return self.outputs[-1].stride
 
+    def layers(self) -> list[list[nn.Parameter]]:
+        """The encoder's parameters by layer, from the image on, for learning rates that decay towards it.
+
+        Empty where no paper trains the network so.
+        """
+        return []
+
     @property
     def heatmap_size(self) -> tuple[int, int]:
         """(height, width) of the final heatmap in pixels."""

@@ -109,7 +109,7 @@ class ViTPose(PoseNetwork):
     """ViTPose. One output, at stride 4, supervised by the mean squared error (not half of it).
 
     The published training skips blocks (``drop_path``) and decays the learning rate from block to block
-    towards the image, the more the smaller the network: recipes say by how much.
+    towards the image (a recipe's ``layer_decay``).
 
     Args:
         keypoints: K.
@@ -152,6 +152,11 @@ class ViTPose(PoseNetwork):
         self.outputs = (Output(stride=4),)
         initialise(self.decoder, "gaussian", init_std)
         initialise(self.head, "gaussian", init_std)
+
+    def layers(self) -> list[list[nn.Parameter]]:
+        """Patches and positions, then block by block; the last norm and the decoder follow them."""
+        first = [*self.encoder.patch_embed.parameters(), self.encoder.pos_embed]
+        return [first, *(list(block.parameters()) for block in self.encoder.blocks)]
 
     def stream(self, images: Tensor, final_only: bool) -> Iterator[Tensor]:
         yield self.head(self.decoder(self.encoder(images)[-1]))

@@ -56,9 +56,16 @@ def check_network(document: Document, *, built: bool) -> None:
             )
     if built:
         try:
-            weightless(network)
+            layers = weightless(network).layers()
         except InputError as error:
             raise InputError(str(error), file=document.path) from None
+        if document.spec.training.layer_decay < 1 and not layers:
+            raise InputError(
+                f"{network.name} has no layers for the learning rate to decay over",
+                file=document.path,
+                row="training.layer_decay",
+                remedy="leave it out",
+            )
 
 
 def check_weights(document: Document, weights: Path) -> None:

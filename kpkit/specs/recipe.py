@@ -168,6 +168,10 @@ class TrainingSpec(Spec):
         phases: sources shown together, phase by phase, such as ``["ACHU", "CH"]``; none where the recipe's
             weights are already trained.
         epochs: passes over C (over the first source where a phase lacks C), per phase.
+        layer_decay: factor on the learning rate from one layer of a transformer to the one before it, towards
+            the image (ViTPose 0.75 to 0.85), which also frees biases, norms and positions of weight decay; 1
+            for none.
+        clip_norm: greatest norm of all gradients together; 0 for any.
         ema: decay of the weight average that is validated and kept; 0 for none.
         ohkm: keypoints that count where a network output is trained with OHKM.
         zero_unseen: the Megvii way with keypoints of C that are not visible (v below 2: occluded, unlabelled
@@ -185,6 +189,8 @@ class TrainingSpec(Spec):
     optimizer: Literal["adam", "adamw"] = "adam"
     learning_rate: PositiveFloat = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
+    clip_norm: Annotated[float, Field(ge=0)] = 0.0
     schedule: ScheduleSpec = ScheduleSpec()
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     ohkm: PositiveInt = 8

@@ -23,6 +23,7 @@ from kpkit.models.weights import load_weights
 from kpkit.specs.recipe import RecipeSpec
 from kpkit.training.checkpoint import load_newest, save_checkpoint
 from kpkit.training.losses import supervision_loss
+from kpkit.training.optimizer import set_rate
 from kpkit.training.phases import PhasePlan
 from kpkit.training.schedule import learning_rate
 from kpkit.training.sources import TrainingData
@@ -153,8 +154,7 @@ class Stepper:
         spec, state, training = self.spec, self.state, self.spec.training
         state.network.train()
         place = self.plan.place(step, in_phase=training.schedule.restart)
-        for group in state.optimizer.param_groups:
-            group["lr"] = learning_rate(training.schedule, training.learning_rate, *place)
+        set_rate(state.optimizer, learning_rate(training.schedule, training.learning_rate, *place))
         images = self.normalise(batch.images).contiguous(memory_format=torch.channels_last)
         points, visibility, inside, negative = (
             torch.from_numpy(array).to(self.device)
@@ -176,6 +176,8 @@ class Stepper:
         )
         state.optimizer.zero_grad(set_to_none=True)
         self.loss.backward()
+        if training.clip_norm:
+            nn.utils.clip_grad_norm_(state.network.parameters(), training.clip_norm)
         state.optimizer.step()
         if state.average is not None:
             state.average.update_parameters(state.network)
@@ -215,7 +217,7 @@ def _end_epoch(
         "phase": training.phases[phase],
         "step": state.step,
         "crops": state.step * training.batch_size,
-        "learning_rate": float(state.optimizer.param_groups[0]["lr"]),
+        "learning_rate": float(max(group["lr"] for group in state.optimizer.param_groups)),
         "loss": float(state.loss_sum) / max(state.loss_count, 1),
     }
     state.loss_sum, state.loss_count = torch.zeros((), dtype=torch.float64), 0

@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from kpkit.models.network import PoseNetwork
 from kpkit.specs.recipe import TrainingSpec
+from kpkit.training.optimizer import build_optimizer
 
 
 @dataclass
@@ -36,10 +37,7 @@ class TrainingState:
     @classmethod
     def fresh(cls, network: PoseNetwork, spec: TrainingSpec) -> TrainingState:
         """State before the first step."""
-        kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-        optimizer = kinds[spec.optimizer](
-            network.parameters(), lr=spec.learning_rate, weight_decay=spec.weight_decay, fused=True
-        )
+        optimizer = build_optimizer(network, spec)
         average = None
         if spec.ema:
             average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(spec.ema), use_buffers=True)

@@ -257,6 +257,18 @@ def test_unseen_keypoints_of_coco_become_empty_where_the_recipe_says_so(
     assert weight[~negative].tolist() == [(every != 3).astype(float).tolist()] * 8
 
 
+def test_gradients_are_clipped_to_the_recipe_s_norm(dots: LoadedDataset, tmp_path: Path) -> None:
+    norms = []
+    for clip in (0.0, 1e-4):
+        spec = recipe(epochs=[1], clip_norm=clip)
+        state = run(spec, training_data(spec, dots), tmp_path / str(clip))
+        norms.append(
+            torch.stack([p.grad.norm() for p in state.network.parameters() if p.grad is not None]).norm()
+        )
+    assert norms[0] > 1e-3
+    assert norms[1] == pytest.approx(1e-4, rel=1e-2)
+
+
 def test_heatmap_norms_start_at_the_peak_s_scale() -> None:
     """MSPN's and CPN's last layer: 0.1 for a peak of 1; everything else starts the same."""
     one = recipe()
