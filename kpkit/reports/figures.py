@@ -70,10 +70,12 @@ def _recipe(entry: Entry) -> list[str]:
     told, seconds = entry.metrics, entry.manifest.timings.seconds
     rate = f", {told.crops / seconds:,.0f} crops/s" if seconds > 0 else ""
     shown = ", ".join(f"{letter} {count:,}" for letter, count in told.people.items())
-    lines = [
-        f"{told.parameters / 1e6:.2f} M parameters, {told.gmacs:.2f} GMACs; {told.crops:,} crops in "
-        f"{clock(seconds)}{rate}; people shown: {shown or 'none'}",
-    ]
+    trained = (
+        f"{told.crops:,} crops in {clock(seconds)}{rate}; people shown: {shown or 'none'}"
+        if told.crops
+        else "weights taken as they are, not trained"
+    )
+    lines = [f"{told.parameters / 1e6:.2f} M parameters, {told.gmacs:.2f} GMACs; {trained}"]
     if told.val:
         figures = percent(told.val)
         lines.append(

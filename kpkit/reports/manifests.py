@@ -51,12 +51,15 @@ class Manifest(msgspec.Struct):
 
 
 class RecipeMetrics(msgspec.Struct):
-    """A training: crops shown, people per source letter, cost of one crop, figures 0 to 1."""
+    """A training: crops shown, people per source letter, cost of one crop, figures 0 to 1.
 
-    crops: int
+    Of weights that were taken as they are: no crops, and no loss.
+    """
+
     parameters: int
     gmacs: float
-    loss: float
+    crops: int = 0
+    loss: float | None = None
     people: dict[str, int] = {}
     val: dict[str, float] = {}
 
