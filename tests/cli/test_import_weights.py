@@ -7,14 +7,18 @@ import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from kpkit.ensembles.members import MemberFiles, load_ensemble
 from kpkit.models.catalogue import create_model
+from kpkit.specs.loader import load
+from tests.models.peers import megvii_name
 
 if TYPE_CHECKING:
-    from tests.cli.conftest import Kpkit
+    from tests.cli.conftest import Kpkit, World
 
 OPTIONS = ("--option", "width=8", "--option", "modules = [1, 1, 1]", "--option", "init=kaiming")
 ARGUMENTS = ("--source", "hrnet-official", "--network", "hrnet_w32", *OPTIONS)
@@ -105,3 +109,41 @@ def test_bad_files_are_one_sentence_and_nothing_is_written(
 def test_options_are_pairs(kpkit: Kpkit, folder: Path, text: str) -> None:
     said = kpkit("import-weights", "peer.pth", *ARGUMENTS[:4], "--out", "hr", "--option", text)
     assert said.code == 2 and "is not KEY=VALUE" in said.only_sentence
+
+
+def test_networks_of_two_houses_become_members_of_one_ensemble(
+    kpkit: Kpkit, folder: Path, tensors: dict[str, Any], world: World
+) -> None:
+    """Each is fed and read as its authors do, and judged beside the other without training."""
+    torch.save(tensors, folder / "hrnet.pth")
+    options = {"depths": [1, 1, 1, 1], "channels": 8, "width": 8}
+    theirs = create_model("mspn_resnet50_x1", input_size=(64, 64), **options).eval()
+    named = {megvii_name(name): tensor for name, tensor in theirs.state_dict().items()}
+    torch.save({"model": named}, folder / "mspn.pth")
+    size = ("--input-size", 64, 64)
+    assert kpkit("import-weights", "hrnet.pth", *ARGUMENTS, *size, "--out", "hr").code == 0
+    pairs = [text for key, value in options.items() for text in ("--option", f"{key}={value}")]
+    said = kpkit("import-weights", "mspn.pth", "--source", "mspn-official", "--network", "mspn_resnet50_x1",
+                 *pairs, *size, "--out", "ms")  # fmt: skip
+    assert said.code == 0 and "codec megvii, bgr, peak 255" in said.out
+
+    (folder / "both.toml").write_text(
+        'kind = "ensemble"\nval = "coco_val2017"\ncommon_stride = 4\n'
+        'members = [{ recipe = "ms.toml" }, { recipe = "hr.toml" }]\n'
+    )
+    run = kpkit("run", "both.toml", "--data", world, "--no-ray")
+    assert run.code == 0, run.err
+    assert all(f"{name} " in run.out for name in ("ms", "hr", "both-on-val2017"))
+
+    files = [
+        MemberFiles(name, load(f"{name}.toml", "recipe").spec, next(Path("runs/recipes").glob(f"{name}-*")))
+        for name in ("ms", "hr")
+    ]
+    predictor = load_ensemble(files, 4, torch.device("cpu")).predictors[0]
+    crops = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    bgr = torch.from_numpy(crops[..., ::-1] / 255).float()
+    images = (bgr - torch.tensor([0.406, 0.456, 0.485])) / torch.tensor([0.225, 0.224, 0.229])
+    with torch.no_grad():
+        wanted = theirs(images.permute(0, 3, 1, 2))[-1] / 255
+    found = predictor.heatmaps(crops)
+    assert np.abs(found - wanted.numpy()).max() <= 2e-5 * wanted.abs().max().item()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,3 +46,29 @@ def empty_model(name: str, **options: object) -> PoseNetwork:
     with torch.device("meta"):
         net = create_model(name, **options)
     return net.to_empty(device="cpu").eval()
+
+
+def megvii_name(ours: str) -> str:
+    """The public MSPN code's name of one of our MSPN's tensors."""
+    pair = {"0": "conv", "1": "bn"}
+    units = {
+        "lateral": "u_skip",
+        "upsample": "up_conv",
+        "encoder_skip": "skip1",
+        "decoder_skip": "skip2",
+        "head.0": "res_conv1",
+        "head.1": "res_conv2",
+    }
+    if found := re.fullmatch(r"stem\.(\d)\.(.+)", ours):
+        return f"top.conv.{pair[found[1]]}.{found[2]}"
+    if found := re.fullmatch(r"stages\.(\d)\.cross\.(\d)\.(.+)", ours):
+        return f"stage{found[1]}.upsample.up4.cross_conv.{pair[found[2]]}.{found[3]}"
+    if found := re.fullmatch(r"stages\.(\d)\.up\.(\d)\.(head\.\d|\w+)\.(\d)\.(.+)", ours):
+        unit = f"stage{found[1]}.upsample.up{int(found[2]) + 1}.{units[found[3]]}"
+        return f"{unit}.{pair[found[4]]}.{found[5]}"
+    found = re.fullmatch(r"stages\.(\d)\.down\.(layer\d\.\d+)\.(conv|bn|downsample\.)(\d)\.(.+)", ours)
+    assert found, ours
+    body = f"stage{found[1]}.downsample.{found[2]}"
+    if found[3] == "downsample.":
+        return f"{body}.downsample.{pair[found[4]]}.{found[5]}"
+    return f"{body}.conv_bn_relu{found[4]}.{found[3]}.{found[5]}"
