@@ -61,6 +61,7 @@ class _Annotation(msgspec.Struct, gc=False):
     keypoints: list[float] | None = None
     area: float | None = None
     iscrowd: int | bool = 0
+    score: float | None = None
 
 
 def read_annotations(path: str | Path, *, skeleton: Skeleton = COCO17) -> tuple[ImageTable, Instances]:
@@ -72,8 +73,9 @@ def read_annotations(path: str | Path, *, skeleton: Skeleton = COCO17) -> tuple[
 
     Returns:
         Every picture, and every annotation of the category named "person" (or of id 1), in file order:
-        crowds and persons without labelled keypoints too. Source "C", score 1. Without ``area`` it is
-        0.53 x the box (AREA_OF_BOX), without ``iscrowd`` no crowd, as in AI Challenger conversions.
+        crowds and persons without labelled keypoints too. Source "C"; score 1 where the file gives none.
+        Without ``area`` it is 0.53 x the box (AREA_OF_BOX), without ``iscrowd`` no crowd, as in AI
+        Challenger conversions.
 
     Raises:
         InputError: the file is missing, broken or not COCO; a key is missing or of the wrong type; a
@@ -123,7 +125,7 @@ def _instances(
         rows_before += len(block)
         filled += len(rows)
     keypoints = keypoints[:filled]
-    place, ids, image_id, box, area, crowd = map(np.concatenate, zip(*parts, strict=True))
+    place, ids, image_id, box, area, crowd, score = map(np.concatenate, zip(*parts, strict=True))
     area = np.where(np.isnan(area), AREA_OF_BOX * box[:, 2] * box[:, 3], area)
     label = _label(place, ids)
     refuse_first(repeated(ids), path, label, "the annotation id occurs twice", "give each its own id")
@@ -136,18 +138,19 @@ def _instances(
     check_boxes(box, (visibility > 0).any(axis=1), path, label)
     refuse_first(area < 0, path, label, "the area is negative")
     return Instances.of(
-        image_id, box, keypoints, area=area, crowd=crowd, source="C", id=ids, skeleton=skeleton
+        image_id, box, keypoints, score=score, area=area, crowd=crowd, source="C", id=ids, skeleton=skeleton
     )
 
 
 def _columns(rows: list[_Annotation]) -> tuple[np.ndarray, ...]:
-    """Ids, image ids, boxes, areas (NaN where missing) and crowd flags of one block."""
+    """Ids, image ids, boxes, areas (NaN where missing), crowd flags and scores of one block."""
     return (
         np.array([row.id for row in rows], np.int64),
         np.array([row.image_id for row in rows], np.int64),
         np.array([row.bbox for row in rows], np.float64).reshape(-1, 4),
         np.array([np.nan if row.area is None else row.area for row in rows], np.float64),
         np.array([row.iscrowd for row in rows], bool),
+        np.array([1.0 if row.score is None else row.score for row in rows], np.float64),
     )
 
 
