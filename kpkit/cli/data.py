@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kpkit.cli.options import Data
+from kpkit.cli.options import Data, Json
+
+if TYPE_CHECKING:
+    from kpkit.specs.datasets import DatasetSpec
 
 
 def register(app: typer.Typer) -> None:
@@ -58,38 +61,72 @@ def world(
 
 def check(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Data sets; all known ones by default.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...", help="Data sets ('aic' for all of AI Challenger's); all known by default."
+        ),
     ] = None,
     data: Data = None,
+    document: Annotated[
+        str | None, typer.Option("--document", help="Document whose [datasets] tables are known as well.")
+    ] = None,
+    json: Json = False,
 ) -> None:
     """Read data sets whole and say what is in them, or which file is missing and who publishes it.
 
-    Exit code 1 when a named data set, or without names every data set, is missing or faulty.
+    Of a named data set whose skeleton is not COCO's, each keypoint is listed: its labels, and the COCO
+    keypoint it becomes.
+
+    Exit code 1 when a named data set is missing or faulty; of several that one name stands for, when one is
+    faulty or all are missing; without names, when none is there.
     """
-    from kpkit.core.errors import KpkitError
-    from kpkit.data.load import load_boxes, load_dataset
-    from kpkit.specs.datasets import KNOWN, data_root, resolve
+    from kpkit.cli.data_report import print_facts
+    from kpkit.specs.datasets import KNOWN, data_root, members_of
+    from kpkit.specs.loader import load
 
     root = data_root(data)
-    good = 0
-    for name in names or list(KNOWN):
-        try:
-            dataset = resolve(name, root)
-            loaded = load_dataset(dataset)
-            boxes = load_boxes(dataset, loaded, "detections") if dataset.detections else None
-        except KpkitError as error:
-            print(f"{name}: {error}")
-            continue
-        good += 1
-        people = loaded.people
-        labelled = int(((people.num_labelled > 0) & ~people.crowd).sum())
-        parts = [f"{len(loaded.images)} pictures"]
-        if dataset.format != "images":
-            parts.append(f"{len(people)} people, {labelled} with keypoints, {int(people.crowd.sum())} crowds")
-        if boxes is not None:
-            parts.append(f"{len(boxes)} detections")
-        if dataset.truth:
-            parts.append("sealed truth")
-        print(f"{name}: {', '.join(parts)}")
-    if good < (len(names) if names else 1):
-        raise typer.Exit(1)
+    own = load(document).spec.datasets if document else {}
+    asked = {name: [name] if name in own else members_of(name) for name in names or []}
+    found = {
+        name: _checked(name, root, own, labels=bool(asked))
+        for name in dict.fromkeys([n for members in asked.values() for n in members] or [*KNOWN, *own])
+    }
+    if json:
+        import json as encoder
+
+        print(encoder.dumps(list(found.values())))
+    else:
+        for facts in found.values():
+            print_facts(facts)
+    for members in asked.values() or [list(found)]:
+        broken = [name for name in members if "error" in found[name]]
+        faulty = asked and any(not found[name]["missing"] for name in broken)
+        if len(broken) == len(members) or faulty:
+            raise typer.Exit(1)
+
+
+def _checked(name: str, root: Path, own: dict[str, DatasetSpec], *, labels: bool) -> dict[str, Any]:
+    """What a data set holds, or the sentence that says why it cannot be told.
+
+    ``labels``: also keypoint by keypoint, where they are not COCO's.
+    """
+    from kpkit.cli.data_report import facts, label_facts
+    from kpkit.core.errors import KpkitError
+    from kpkit.core.skeletons import COCO17, SKELETONS
+    from kpkit.data.audit import audit_labels
+    from kpkit.data.load import load_boxes, load_dataset
+    from kpkit.specs.datasets import resolve
+
+    try:
+        dataset = resolve(name, root, own)
+    except KpkitError as error:
+        return {"name": name, "error": str(error), "missing": True}
+    try:
+        loaded = load_dataset(dataset, SKELETONS[dataset.skeleton])
+        boxes = load_boxes(dataset, loaded, "detections") if dataset.detections else None
+    except KpkitError as error:
+        return {"name": name, "error": str(error), "missing": False}
+    found = facts(dataset, loaded, None if boxes is None else len(boxes))
+    if labels and dataset.skeleton != COCO17.name:
+        found["labels"] = label_facts(dataset, audit_labels(loaded.people, COCO17))
+    return found

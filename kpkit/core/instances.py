@@ -134,6 +134,14 @@ class Instances:
         """(N,) int: keypoints with visibility above 0 (COCO's num_keypoints)."""
         return (self.keypoints[:, :, 2] > 0).sum(axis=1)
 
+    @property
+    def labelled_outside(self) -> np.ndarray:
+        """(N, K) bool: labelled keypoints that lie outside their own person's box."""
+        low, high = self.box[:, None, :2], (self.box[:, :2] + self.box[:, 2:])[:, None]
+        points = self.keypoints[:, :, :2]
+        outside = ((points < low) | (points > high)).any(axis=2)
+        return outside & (self.keypoints[:, :, 2] > 0)
+
     def speaking(self, skeleton: Skeleton) -> Instances:
         """The same people in another skeleton, keypoints carried by name.
 

@@ -15,6 +15,7 @@ import numpy as np
 from kpkit.core.errors import InputError
 from kpkit.core.instances import ImageTable, Instances
 from kpkit.core.skeletons import COCO17, Skeleton
+from kpkit.core.visibility import VisibilityCodes
 from kpkit.data.image_lists import image_rows, image_table, read_image_list, write_image_list
 from kpkit.data.json_rows import (
     BOX,
@@ -31,6 +32,7 @@ from kpkit.data.json_rows import (
     row_label,
     write_rows,
 )
+from kpkit.data.visibility import check_codes
 
 __all__ = ["AREA_OF_BOX", "read_annotations", "read_image_list", "write_annotations", "write_image_list"]
 
@@ -64,12 +66,16 @@ class _Annotation(msgspec.Struct, gc=False):
     score: float | None = None
 
 
-def read_annotations(path: str | Path, *, skeleton: Skeleton = COCO17) -> tuple[ImageTable, Instances]:
+def read_annotations(
+    path: str | Path, *, skeleton: Skeleton = COCO17, codes: VisibilityCodes | None = None
+) -> tuple[ImageTable, Instances]:
     """Read a COCO person-keypoints file, plain or gzipped.
 
     Args:
         path: the file.
         skeleton: what its keypoints are; names given in the file must agree.
+        codes: what the visibility codes of a converted file mean; they must agree with where its keypoints
+            lie. None takes them as COCO's.
 
     Returns:
         Every picture, and every annotation of the category named "person" (or of id 1), in file order:
@@ -79,15 +85,16 @@ def read_annotations(path: str | Path, *, skeleton: Skeleton = COCO17) -> tuple[
 
     Raises:
         InputError: the file is missing, broken or not COCO; a key is missing or of the wrong type; a
-            wrong keypoint count; a number that is not finite; a visibility other than 0, 1, 2; a box of
-            negative size, or of zero size with labelled keypoints; an image or annotation id that occurs
-            twice; an unknown image; a file name that leaves its folder. A zero box without labelled
-            keypoints passes: original COCO files hold such rows (cocodataset/cocoapi issue 355).
+            wrong keypoint count; a number that is not finite; a visibility other than 0, 1, 2, or codes of a
+            converted file that contradict ``codes``, with the evidence; a box of negative size, or of zero
+            size with labelled keypoints; an image or annotation id that occurs twice; an unknown image; a
+            file name that leaves its folder. A zero box without labelled keypoints passes: original COCO
+            files hold such rows (cocodataset/cocoapi issue 355).
     """
     document = decode_document(read_bytes(path), _File, path, _WHAT)
     images = image_table(document.images, path)
     category = _person(document.categories, skeleton, path)
-    return images, _instances(document.annotations, images, category, skeleton, path)
+    return images, _instances(document.annotations, images, category, skeleton, codes, path)
 
 
 def _person(categories: list[_Category], skeleton: Skeleton, path: str | Path) -> int:
@@ -108,7 +115,12 @@ def _person(categories: list[_Category], skeleton: Skeleton, path: str | Path) -
 
 
 def _instances(
-    raws: list[msgspec.Raw], images: ImageTable, category: int, skeleton: Skeleton, path: str | Path
+    raws: list[msgspec.Raw],
+    images: ImageTable,
+    category: int,
+    skeleton: Skeleton,
+    codes: VisibilityCodes | None,
+    path: str | Path,
 ) -> Instances:
     if not raws:
         return Instances.empty(skeleton)
@@ -131,6 +143,9 @@ def _instances(
     refuse_first(repeated(ids), path, label, "the annotation id occurs twice", "give each its own id")
     unknown = images.rows_of(image_id) < 0
     refuse_first(unknown, path, label, lambda k: f"image {image_id[k]} is not in the file's images")
+    if codes is not None:
+        check_codes(keypoints, codes, skeleton, path, label)
+        keypoints[:, :, 2] = codes.to_coco(keypoints[:, :, 2])
     visibility = keypoints[:, :, 2]
     wrong = ~np.isin(visibility, (0, 1, 2)).all(axis=1)
     refuse_first(wrong, path, label, "a keypoint's visibility is not 0, 1 or 2", "see COCO's data format")

@@ -11,7 +11,8 @@ import numpy as np
 from kpkit.core.errors import InputError
 from kpkit.core.files import safe_join
 from kpkit.core.instances import ImageTable, Instances
-from kpkit.core.skeletons import COCO17
+from kpkit.core.skeletons import COCO17, SKELETONS, Skeleton
+from kpkit.core.visibility import CODES
 from kpkit.data.aic import read_aic
 from kpkit.data.coco import read_annotations
 from kpkit.data.image_lists import read_image_list
@@ -26,7 +27,7 @@ class LoadedDataset:
 
     Attributes:
         images: every picture.
-        people: every annotated person, in COCO's skeleton; empty for a list of pictures.
+        people: every annotated person, in the skeleton asked for; empty for a list of pictures.
         folder: where the pictures are.
         skipped: pictures left out because their file is absent (data sets that allow it).
     """
@@ -37,16 +38,23 @@ class LoadedDataset:
     skipped: int = 0
 
 
-def load_dataset(dataset: Dataset, *, check_pictures: bool = True) -> LoadedDataset:
+def load_dataset(
+    dataset: Dataset, skeleton: Skeleton = COCO17, *, check_pictures: bool = True
+) -> LoadedDataset:
     """Read annotations or the picture list, and see that the pictures are there.
+
+    Keypoints are carried into ``skeleton`` by name: what it lacks is dropped, what the data set lacks is
+    unlabelled and has no loss.
 
     Raises:
         InputError: a faulty file; or the first missing picture, unless the data set says to skip them.
     """
     if dataset.format == "coco":
-        images, people = read_annotations(dataset.annotations)
+        codes = CODES[dataset.visibility] if dataset.declared else None
+        spoken = SKELETONS[dataset.skeleton]
+        images, people = read_annotations(dataset.annotations, skeleton=spoken, codes=codes)
     elif dataset.format == "aic":
-        images, people = read_aic(dataset.annotations)
+        images, people = read_aic(dataset.annotations, codes=CODES[dataset.visibility])
     else:
         images, people = read_image_list(dataset.annotations), Instances.empty()
     skipped = 0
@@ -63,11 +71,11 @@ def load_dataset(dataset: Dataset, *, check_pictures: bool = True) -> LoadedData
         skipped = int((~present).sum())
         images = images[present]
         people = people[images.rows_of(people.image_id) >= 0]
-    return LoadedDataset(images, people.speaking(COCO17), dataset.images, skipped)
+    return LoadedDataset(images, people.speaking(skeleton), dataset.images, skipped)
 
 
 def load_boxes(dataset: Dataset, loaded: LoadedDataset, source: str, min_score: float = 0.0) -> Instances:
-    """Boxes to look at, in canonical order (image, box, falling score).
+    """Boxes to look at, in canonical order (image, box, falling score) and the skeleton of ``loaded``.
 
     Args:
         dataset, loaded: the data set.
@@ -88,6 +96,7 @@ def load_boxes(dataset: Dataset, loaded: LoadedDataset, source: str, min_score: 
             )
         boxes = read_detections(dataset.detections)
         boxes = boxes[(boxes.score >= min_score) & (loaded.images.rows_of(boxes.image_id) >= 0)]
+    boxes = boxes.speaking(loaded.people.skeleton)
     return boxes.with_(
         keypoints=np.zeros_like(boxes.keypoints), source=np.full(len(boxes), "D")
     ).sorted_by_image()

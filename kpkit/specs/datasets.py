@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field, model_validator
+
 from kpkit.core.errors import InputError
 from kpkit.core.files import safe_join
 from kpkit.specs.base import Spec, did_you_mean
@@ -15,15 +17,47 @@ COCO_PAGE = "https://cocodataset.org/#download"
 AIC_PAGE = "https://github.com/AIChallenger/AI_Challenger_2017"
 
 
+SkeletonName = Literal["coco17", "aic14"]
+"""Names of core/skeletons.py."""
+VisibilityName = Literal["aic", "coco", "inverted", "openpose"]
+"""Names of core/visibility.py."""
+
+
 class DatasetSpec(Spec):
-    """A data set of the user's own: ``[datasets.NAME]`` in a document. Paths are relative to ``--data``."""
+    """A data set of the user's own: ``[datasets.NAME]`` in a document. Paths are relative to ``--data``.
+
+    Attributes:
+        skeleton: the keypoints its annotations hold: ``"aic14"`` for format ``aic``, and for AI Challenger
+            files that were converted to COCO's format.
+        visibility: what its visibility codes mean; by default those of the format. ``"aic"`` is 1 visible,
+            2 hidden, 3 unlabelled; ``"coco"`` 2, 1, 0; ``"inverted"`` 1, 2, 0; ``"openpose"`` 1, 0, 2. A
+            file that contradicts it is refused.
+    """
 
     format: Literal["coco", "images", "aic"]
     annotations: str
     images: str
     detections: str = ""
     truth: str = ""
+    skeleton: SkeletonName = Field(default_factory=lambda given: _skeleton(given.get("format")))
+    visibility: VisibilityName = Field(default_factory=lambda given: _visibility(given.get("format")))
     missing_pictures: Literal["refuse", "skip"] = "refuse"
+
+    @model_validator(mode="after")
+    def _aic_has_one_skeleton(self) -> DatasetSpec:
+        if self.format == "aic" and self.skeleton != "aic14":
+            raise ValueError('format = "aic" holds skeleton = "aic14"')
+        return self
+
+
+def _skeleton(format: str | None) -> SkeletonName:
+    """The keypoints a format holds where nobody says otherwise."""
+    return "aic14" if format == "aic" else "coco17"
+
+
+def _visibility(format: str | None) -> VisibilityName:
+    """The codes a format has where nobody says otherwise."""
+    return "aic" if format == "aic" else "coco"
 
 
 @dataclass(frozen=True)
@@ -97,7 +131,7 @@ class Dataset:
     """A data set found on disk.
 
     ``detections`` and ``truth`` are None where the data set has none (``truth``: the sealed annotations of a
-    practice world's test split).
+    practice world's test split). ``skeleton`` and ``visibility`` say how the annotations are to be read.
     """
 
     name: str
@@ -107,6 +141,14 @@ class Dataset:
     detections: Path | None
     truth: Path | None
     skip_missing: bool = False
+    skeleton: SkeletonName = "coco17"
+    visibility: VisibilityName = "coco"
+
+    @property
+    def declared(self) -> str:
+        """What is declared of the annotations beyond their format: part of what a result was made from."""
+        usual = self.skeleton == _skeleton(self.format) and self.visibility == _visibility(self.format)
+        return "" if usual else f"{self.skeleton} {self.visibility}"
 
 
 def data_root(given: str | Path | None = None) -> Path:
@@ -162,7 +204,14 @@ def resolve(
         detections=found["detections"],
         truth=found["truth"],
         skip_missing=name in own and own[name].missing_pictures == "skip",
+        skeleton=own[name].skeleton if name in own else _skeleton(known.format),
+        visibility=own[name].visibility if name in own else _visibility(known.format),
     )
+
+
+def members_of(name: str) -> list[str]:
+    """The known data sets a name stands for: ``"aic"`` for all of AI Challenger's; a full name for itself."""
+    return [known for known in KNOWN if known.startswith(f"{name}_")] or [name]
 
 
 def _own(spec: DatasetSpec, root: Path) -> Known:

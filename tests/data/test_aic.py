@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def test_humans_meet_by_name_and_codes_become_visibilities(tmp_path: Path) -> No
     assert set(people.source.tolist()) == {"A"}
 
 
-def with_points(points: list[float]) -> dict[str, Any]:
+def with_points(points: Sequence[float]) -> dict[str, Any]:
     return record(keypoint_annotations={"human1": points, "human2": [0, 0, 3] * 14})
 
 
@@ -59,24 +60,33 @@ FAULTS: dict[str, tuple[list[object], tuple[str, ...]]] = {
         [with_points([0, 0, 3] * 12 + [7, 8, 3] * 2)],
         (
             FIRST,
-            "human1",
-            "head_top has code 3 (not labelled) but lies at 7, 8",
-            "2 such keypoints",
-            "find out",
+            "human1): the codes contradict visibility",
+            "2 of 28 keypoints of code 3 (not labelled) do not lie at 0, 0, first head_top at 7, 8",
+            "none of aic, coco, inverted, openpose fits: find out",
         ),
     ),
-    "COCO codes": ([with_points([1, 1, 0] * 14)], (FIRST, "human1", "code 0 is not 1, 2 or 3")),
+    "COCO codes": (
+        [with_points([1, 1, 0] * 14)],
+        (FIRST, "human1", "14 keypoints have code 0, first right_shoulder at 1, 1"),
+    ),
     "all COCO codes": (
         [record(keypoint_annotations={h: [1, 1, 2, 0, 0, 0] * 7 for h in ("human1", "human2")})],
-        ("code 0", "in the file: 0, 2", "these are COCO's"),
+        (
+            "14 keypoints have code 0",
+            "14 (14) of code 0, 14 (0) of code 2",
+            'visibility = "coco" (0 not labelled, ',
+        ),
     ),
-    "code 4": ([with_points([1, 1, 4] * 14)], ("code 4 is not 1, 2 or 3", "3, 4")),
+    "code 4": (
+        [with_points([1, 1, 4] * 14)],
+        ("14 keypoints have code 4", "14 (14) of code 3, 14 (0) of code 4"),
+    ),
     "count": ([with_points([1, 1, 1] * 13)], (FIRST, "human1", "has 39 keypoint numbers, must be 42")),
     "no box": ([record(human_annotations={"human1": [1, 2, 3, 4]})], (FIRST, "human2 has no box")),
     "no points": ([record(keypoint_annotations={"human2": [0, 0, 3] * 14})], ("human1 has no keypoints",)),
     "zero box": (
         [record(human_annotations={"human1": [5, 6, 5, 9], "human2": [0, 0, 1, 1]})],
-        (FIRST, "[5.0, 6.0, 5.0, 9.0] has no positive size", "corners"),
+        (FIRST, "[5.0, 6.0, 5.0, 9.0] has no positive size, nor have 0 of the 1 others", "corners"),
     ),
     "same image": ([record(), record()], ("row 1", "an earlier record has the same image id")),
     "collision": ([record(), record(image_id=HASHES[0][:15] + "ff")], ("row 1", "first 15 digits")),
@@ -96,6 +106,51 @@ def test_refused_with_evidence(tmp_path: Path, name: str) -> None:
     assert str(caught.value).startswith(f"{path}: ")
     for word in words:
         assert word in str(caught.value), str(caught.value)
+
+
+def crowd_of(boxes: Iterable[list[float]], points: Sequence[float]) -> list[object]:
+    """One picture of people who are alike but for their boxes."""
+    people = {f"human{k}": box for k, box in enumerate(boxes, 1)}
+    return [record(human_annotations=people, keypoint_annotations=dict.fromkeys(people, points))]
+
+
+WHOLE = [v for k in range(14) for v in (110 + k, 150, 1)]
+
+
+def test_boxes_of_another_format_are_told_by_the_keypoints(tmp_path: Path) -> None:
+    corners, sizes = [100.0, 90.0, 180.0, 200.0], [100.0, 90.0, 80.0, 110.0]
+    _, people = read_aic(put(tmp_path, *crowd_of([corners] * 40, WHOLE)))
+    assert not people.labelled_outside.any()
+    with pytest.raises(InputError) as caught:
+        read_aic(put(tmp_path, *crowd_of([sizes] * 40, WHOLE)))
+    words = (
+        "[100.0, 90.0, 80.0, 110.0] has no positive size, nor have 39 of the 39 others",
+        "(560 of 560 labelled keypoints lie outside their own box)",
+        "these look like x, y, width, height, with which it would be 0: make them corners",
+    )
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+    # every box has a size as corners, and holds nothing of its human
+    with pytest.raises(InputError, match="does not hold its human's keypoints") as caught:
+        read_aic(put(tmp_path, *crowd_of([[10.0, 20.0, 140.0, 141.0]] * 40, WHOLE)))
+    assert "these look like x, y, width, height, with which it would be 0" in str(caught.value)
+
+
+def test_the_odd_human_whose_box_has_no_size_is_kept_without_labels(tmp_path: Path) -> None:
+    boxes = [[100.0, 90.0, 180.0, 200.0]] * 199
+    _, people = read_aic(put(tmp_path, *crowd_of([*boxes, [60.0, 60.0, 60.0, 50.0]], WHOLE)))
+    assert len(people) == 200
+    assert people.box[-1].tolist() == [60, 60, 0, 0]
+    assert people.num_labelled.tolist() == [14] * 199 + [0]
+    with pytest.raises(InputError, match="has no positive size, nor have 2 of the 199 others"):
+        read_aic(put(tmp_path, *crowd_of([*boxes[2:], *[[60.0, 60.0, 60.0, 50.0]] * 3], WHOLE)))
+
+
+def test_labelled_keypoints_outside_their_box_stay_as_they_are(tmp_path: Path) -> None:
+    points = [*WHOLE[:-3], 190, 150, 2]
+    _, people = read_aic(put(tmp_path, *crowd_of([[100.0, 90.0, 180.0, 200.0]], points)))
+    assert people.box.tolist() == [[100, 90, 80, 110]]
+    assert people.keypoints[0, -1].tolist() == [190, 150, 1]
+    assert np.argwhere(people.labelled_outside).tolist() == [[0, 13]]
 
 
 @given(st.integers(0, 2**32), st.integers(0, 5))
@@ -144,6 +199,7 @@ def test_real_records(shared: Path) -> None:
     codes = people.keypoints[:, :, 2]
     assert [int((codes == v).sum()) for v in (2, 1, 0)] == [16_653, 6_030, 4_155]
     assert int((images.width > 0).sum()) == 3
+    assert int(people.labelled_outside.sum()) == 717
 
 
 @pytest.mark.shared
