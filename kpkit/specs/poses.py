@@ -19,7 +19,7 @@ class DecodeSpec(Spec):
     Attributes:
         flip_test: average with the mirrored picture's maps.
         flip_shift: heatmap pixels the mirrored map moves right before the average, negative for left;
-            ``"exact"`` is what the codec's geometry asks for ((stride - 1) / stride for the classic
+            ``"exact"`` is what each network's codec asks for ((stride - 1) / stride for the classic
             convention, -1 / stride for Megvii's, whose own code moves nothing, 0 for the unbiased).
         blur: Gaussian kernel size in heatmap pixels before the maximum (odd), 0 for none.
         refine: sub-pixel rule after the maximum.
