@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 from torch import Tensor, nn
 
@@ -97,7 +98,7 @@ class ResidualSteps(ResidualBlock):
         above: list[Tensor] = []  # the steps of branch i - 1
         for step, branch in zip(quarters, self.steps, strict=True):
             steps: list[Tensor] = []
-            for j, conv in enumerate(branch):  # type: ignore[arg-type]
+            for j, conv in enumerate(cast("nn.ModuleList", branch)):
                 step = conv(step + above[j] if j < len(above) else step)
                 steps.append(step)
             lasts.append(step)
