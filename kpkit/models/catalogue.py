@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CATALOGUE: Mapping[str, Entry] = MappingProxyType(
     {
         entry.name: entry
-        for family in (simplebaseline, hrnet, cpn, mspn, rsn, ccm, vitpose)
+        for family in (simplebaseline, hrnet, cpn, mspn, rsn, ccm, vitpose, multiposenet)
         for entry in family.ENTRIES
     }
 )

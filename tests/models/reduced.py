@@ -63,6 +63,9 @@ REDUCED: dict[str, Reduced] = {
     "ccm_resnext50": Reduced(options={"width": 16, "channels": (16, 16, 16), "depths": (1, 1, 2, 2)}),
     "ccm_mobilenet_v2": Reduced(options={"width": 8, "channels": (16, 16, 16)}),
     "ccm_shufflenet_v2": Reduced(options={"width": 16, "channels": (16, 16, 16)}),
+    "kpkit.models.multiposenet:KeypointSubnet": Reduced(
+        options={"width": 8, "channels": 16, "depths": (1, 1, 2, 1)}, learning_rate=3e-3
+    ),
     "kpkit.models.ccm:ccm_hrnet": Reduced(options={"width": 8, "channels": (16,), "modules": (1, 1, 1)}),
 }
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from safetensors.torch import save_file
@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from kpkit.core.errors import InputError
 from kpkit.core.files import replacing
+from kpkit.core.skeletons import Skeleton
 from kpkit.models.network import PoseNetwork
+from kpkit.models.weights.carry import SKELETON, carried_heads, skeleton_of
 from kpkit.models.weights.checkpoint import read_checkpoint
 from kpkit.models.weights.manifest import manifest_path, read_manifest
 from kpkit.models.weights.rules import Rules, matches
@@ -43,25 +45,30 @@ class Loaded:
     fresh: tuple[str, ...]
 
 
-def save_weights(net: nn.Module, path: str | Path) -> None:
+def save_weights(net: nn.Module, path: str | Path, skeleton: Skeleton | None = None) -> None:
     """Write every tensor of ``net`` (parameters and batch norm statistics) to a safetensors file.
 
-    The file takes its name when it is complete; equal tensors give equal bytes.
+    The file takes its name when it is complete; equal tensors give equal bytes. It tells the ``skeleton`` that
+    the heads are for, where one is given.
     """
-    save_tensors(net.state_dict(), path)
+    save_tensors(net.state_dict(), path, {SKELETON: skeleton.name} if skeleton else None)
 
 
-def save_tensors(tensors: Mapping[str, Tensor], path: str | Path) -> None:
+def save_tensors(
+    tensors: Mapping[str, Tensor], path: str | Path, metadata: dict[str, str] | None = None
+) -> None:
     """Write tensors by name to a safetensors file, atomically."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as temporary:
         temporary.touch()
         mode = temporary.stat().st_mode  # safetensors would leave a file that its owner alone can read
-        save_file(state, temporary)
+        save_file(state, temporary, metadata)
         temporary.chmod(mode)
 
 
-def load_weights(net: PoseNetwork, path: str | Path, source: str = "kpkit") -> Loaded:
+def load_weights(
+    net: nn.Module, path: str | Path, source: str = "kpkit", *, skeleton: Skeleton | None = None
+) -> Loaded:
     """Fill ``net`` from a file; every tensor of both must be accounted for.
 
     Opening the file runs none of its code. Wrappers (``state_dict``, ``model``, averaged weights first) and
@@ -69,10 +76,12 @@ def load_weights(net: PoseNetwork, path: str | Path, source: str = "kpkit") -> L
     than torch 0.4.1 lack, become zero.
 
     Args:
-        net: a network of the file's architecture; unchanged when the file is refused.
+        net: a network (or companion) of the file's architecture; unchanged when the file is refused.
         path: a safetensors file, or what ``torch.save`` wrote, old format or new.
         source: who named the tensors, a key of ``SOURCES``. ``"timm"`` fills the encoder alone; so does
             ``"kpkit"`` with a file that was imported as a backbone, as the manifest beside it says.
+        skeleton: of ``net``'s heads; given, those of kpkit's own file for another skeleton are carried by
+            keypoint name. Keypoints the file lacks keep what ``net`` had.
 
     Returns:
         What was loaded, dropped, and left as it was.
@@ -86,6 +95,8 @@ def load_weights(net: PoseNetwork, path: str | Path, source: str = "kpkit") -> L
     if source == "kpkit":
         rules = _as_imported(rules, path)
     wanted = net.state_dict()
+    if source == "kpkit" and skeleton is not None:
+        tensors |= carried_heads(tensors, wanted, skeleton_of(path), skeleton)
     origin, dropped = _assign(wanted, tensors, rules, path)
     state = {ours: _converted(net, ours, tensors[name], rules) for ours, name in origin.items()}
     zeroed = _zeros(wanted, state, rules)
@@ -135,10 +146,10 @@ def _assign(
     return origin, tuple(dropped)
 
 
-def _converted(net: PoseNetwork, ours: str, tensor: Tensor, rules: Rules) -> Tensor:
+def _converted(net: nn.Module, ours: str, tensor: Tensor, rules: Rules) -> Tensor:
     for pattern, convert in rules.converts.items():
         if re.search(pattern, ours):
-            return convert(tensor, net)
+            return convert(tensor, cast(PoseNetwork, net))  # companions have no conversions
     return tensor
 
 

@@ -8,18 +8,22 @@ from types import MappingProxyType
 from torch import nn
 
 from kpkit.core.errors import InputError
-from kpkit.models.network import PoseNetwork
 from kpkit.models.weights.rules import Rules
-from kpkit.models.weights.sources import hrnet, megvii, mmpose, pytorch_cpn, timm
+from kpkit.models.weights.sources import hrnet, megvii, mmpose, multiposenet, pytorch_cpn, timm
 
 SOURCES: Mapping[str, Mapping[str, Rules]] = MappingProxyType(
     {
-        "kpkit": {"PoseNetwork": Rules()},
+        "kpkit": {"Module": Rules()},
         "hrnet-official": {"PoseHRNet": hrnet.HRNET},
         "simplebaseline-official": {"SimpleBaseline": hrnet.SIMPLEBASELINE},
         "mspn-official": {"MSPN": megvii.STAGES},
         "rsn-official": {"RSN": megvii.STAGES},
         "pytorch-cpn": {"CPN": pytorch_cpn.CPN},
+        "multiposenet-port": {
+            "KeypointSubnet": multiposenet.KEYPOINT_SUBNET,
+            "PersonSubnet": multiposenet.PERSON_SUBNET,
+            "PRN": multiposenet.PRN,
+        },
         "mmpose": {
             "PoseHRNet": mmpose.HRNET,
             "SimpleBaseline": mmpose.SIMPLEBASELINE,
@@ -40,7 +44,7 @@ SOURCES: Mapping[str, Mapping[str, Rules]] = MappingProxyType(
 """Source -> class of the network, or of its encoder where any network with such a one takes the weights."""
 
 
-def find_rules(network: PoseNetwork, source: str) -> Rules:
+def find_rules(network: nn.Module, source: str) -> Rules:
     """The rules by which a source's file fills this network; InputError where there are none."""
     if source not in SOURCES:
         raise InputError(f"weights source {source!r} is unknown", remedy=f"known: {', '.join(SOURCES)}")
