@@ -1,17 +1,14 @@
-"""What comes back from a labelling tool: its people gathered, recognised, numbered, compared with what was sent."""
+"""What comes back from a labelling tool: people gathered, recognised, numbered, compared with those sent."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
 
 import numpy as np
 
 from kpkit.core.boxes import box_iou, box_of_keypoints
-from kpkit.core.errors import InputError
 from kpkit.core.instances import ImageTable, Instances
 from kpkit.core.skeletons import Skeleton
 from kpkit.data.coco import AREA_OF_BOX
@@ -40,7 +37,7 @@ class Person:
     Attributes:
         image_id: its picture.
         keypoints: (K, 3) x, y in image pixels, visibility.
-        box: x, y, width, height; None takes the tight box of the labelled keypoints.
+        box: x, y, width, height; None goes round the pixels of the labelled keypoints.
         id: the annotation id; 0 for a new person.
         score: what the labels were exported with; 1 for a person drawn by hand.
         source: the same; a person drawn by hand joins the pseudo labels.
@@ -66,6 +63,7 @@ def gather(people: list[Person], skeleton: Skeleton) -> Instances:
     keypoints = np.array([p.keypoints for p in people], np.float64).reshape(len(people), len(skeleton), 3)
     keypoints[keypoints[:, :, 2] == 0] = 0
     tight = box_of_keypoints(keypoints)
+    tight[:, 2:] += 1
     box = np.array([tight[k] if p.box is None else p.box for k, p in enumerate(people)], np.float64)
     box = box.reshape(len(people), 4)
     ids = np.array([p.id for p in people], np.int64)
@@ -90,26 +88,40 @@ def area_of_box(people: Instances) -> np.ndarray:
     return np.divide(people.area, box, out=np.full(len(people), AREA_OF_BOX), where=box > 0)
 
 
-def recognise(people: Instances, before: Instances) -> Instances:
-    """Give people of a format without ids those of the exported ones.
+def recognise(corrected: Corrected, before: Instances) -> Corrected:
+    """Give what a format cannot hold back from the exported labels.
 
     In each picture the pair of most overlapping boxes goes together first, down to an IoU of 0.5. A person
-    that is recognised also takes over score, source and crowd flag, and the area in proportion to its box.
+    that is recognised takes over id, score and source, and the area in proportion to its box. Crowd regions
+    come back as they were.
     """
-    ids, score, source, ratio = (a.copy() for a in (people.id, people.score, people.source, area_of_box(people)))
-    sent = area_of_box(before)
-    for image in np.unique(people.image_id).tolist():
-        mine, theirs = np.flatnonzero(people.image_id == image), np.flatnonzero(before.image_id == image)
-        theirs = theirs[~before.crowd[theirs]]
+    people = corrected.people
+    crowds = before[before.crowd & (corrected.images.rows_of(before.image_id) >= 0)]
+    before = before[~before.crowd]
+    match = np.full(len(people), -1)
+    sent = _by_picture(before.image_id)
+    for image, mine in _by_picture(people.image_id).items():
+        theirs = sent.get(image, np.zeros(0, np.int64))
         overlap = box_iou(people.box[mine], before.box[theirs])
         while overlap.size and overlap.max() >= 0.5:
             k, m = np.unravel_index(int(overlap.argmax()), overlap.shape)
             overlap[k], overlap[:, m] = -1, -1
-            row, known = mine[k], theirs[m]
-            ids[row], score[row] = before.id[known], before.score[known]
-            source[row], ratio[row] = before.source[known], sent[known]
+            match[mine[k]] = theirs[m]
+    known, found = match >= 0, before[match[match >= 0]]
+    ratio = area_of_box(people)
+    ids, score, source = people.id.copy(), people.score.copy(), people.source.copy()
+    ids[known], score[known], source[known] = found.id, found.score, found.source
+    ratio[known] = area_of_box(found)
     area = ratio * people.box[:, 2] * people.box[:, 3]
-    return people.with_(id=ids, score=score, source=source, area=area)
+    people = people.with_(id=ids, score=score, source=source, area=area)
+    return Corrected(corrected.images, Instances.concat([people, crowds]))
+
+
+def _by_picture(image_id: np.ndarray) -> dict[int, np.ndarray]:
+    """Rows of each picture."""
+    order = np.argsort(image_id, kind="stable")
+    images, first = np.unique(image_id[order], return_index=True)
+    return dict(zip(images.tolist(), np.split(order, first[1:]), strict=True)) if len(images) else {}
 
 
 def number_new(people: Instances, taken: int) -> Instances:
@@ -137,108 +149,10 @@ def changes(before: Instances, corrected: Corrected) -> Changes:
     after = corrected.people
     before = before[corrected.images.rows_of(before.image_id) >= 0]
     _, old, new = np.intersect1d(before.id, after.id, return_indices=True)
-    a, b = before[old].keypoints.copy(), after[new].keypoints
-    a[a[:, :, 2] == 0] = 0
-    moved = (np.abs(a - b) > MOVED).any(axis=(1, 2)) | (
-        np.abs(before.box[old] - after.box[new]) > MOVED
-    ).any(axis=1)
-    changed = int(moved.sum())
+    a, b = (np.where(k[:, :, 2:] > 0, k, 0) for k in (before[old].keypoints, after[new].keypoints))
+    sides = np.abs(before.box[old] - after.box[new]) > MOVED
+    changed = int(((np.abs(a - b) > MOVED).any(axis=(1, 2)) | sides.any(axis=1)).sum())
     return Changes(len(old) - changed, changed, len(after) - len(old), len(before) - len(old))
-
-
-@dataclass
-class Pictures:
-    """Finds the pictures that a tool names, and remembers which were named.
-
-    Tools drop endings of names and drop or add folders: a name is looked for whole, then without its ending, then
-    with more or fewer folders before it.
-
-    Args:
-        images: the image list.
-        file: the tool's file, for errors.
-    """
-
-    images: ImageTable
-    file: Path
-    named: dict[int, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self._exact = {name: row for row, name in enumerate(self.images.file_name)}
-        self._parts = [_parts(name) for name in self.images.file_name]
-        self._by_stem: dict[str, list[int]] = defaultdict(list)
-        for row, parts in enumerate(self._parts):
-            self._by_stem[parts[-1]].append(row)
-
-    def find(self, name: str, where: str) -> int:
-        """Row of a picture.
-
-        Args:
-            name: what the tool calls it.
-            where: where in the file, for errors.
-
-        Raises:
-            InputError: no such picture in the list, or several.
-        """
-        rows = self.look_for(name)
-        if len(rows) != 1:
-            cause = f"picture {name!r} is not in the image list"
-            remedy = "give the list the labels were exported with"
-            if rows:
-                both = " or ".join(self.images.file_name[row] for row in rows[:2])
-                cause, remedy = f"picture {name!r} could be {both}", "name pictures with their folders"
-            raise InputError(cause, file=self.file, row=where, remedy=remedy)
-        return rows[0]
-
-    def look_for(self, name: str) -> list[int]:
-        """Rows a name could mean, the closest way of reading it only."""
-        if name in self._exact:
-            return [self._exact[name]]
-        parts = _parts(name)
-        rows = self._by_stem.get(parts[-1], []) if parts else []
-        same = [row for row in rows if self._parts[row] == parts]
-        return same or [row for row in rows if _ends_with(self._parts[row], parts)]
-
-    def take(self, row: int, where: str) -> int:
-        """Note that the file speaks of a picture; returns its image id. Raises InputError for a second time."""
-        if row in self.named:
-            raise InputError(
-                f"picture {self.images.file_name[row]!r} is there twice (first at {self.named[row]})",
-                file=self.file,
-                row=where,
-                remedy="keep one of the two",
-            )
-        self.named[row] = where
-        return int(self.images.id[row])
-
-    def check_size(self, row: int, width: float, height: float, where: str) -> None:
-        """Refuse a picture that the tool saw in another size (one turned by its EXIF orientation, say)."""
-        known = int(self.images.width[row]), int(self.images.height[row])
-        if known != (0, 0) and known != (width, height):
-            raise InputError(
-                f"picture {self.images.file_name[row]!r} is {width:g} x {height:g} here but "
-                f"{known[0]} x {known[1]} in the image list",
-                file=self.file,
-                row=where,
-                remedy="use the same pictures, without EXIF rotation",
-            )
-
-    def corrected(self, people: list[Person], skeleton: Skeleton) -> Corrected:
-        """The result: the pictures named and their people."""
-        rows = np.zeros(len(self.images), bool)
-        rows[list(self.named)] = True
-        return Corrected(self.images[rows], gather(people, skeleton))
-
-
-def _parts(name: str) -> tuple[str, ...]:
-    """Folders and file name, without its ending."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    return path.with_suffix("").parts if path.name else ()
-
-
-def _ends_with(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
-    """Whether the longer of two paths ends with the shorter one."""
-    shorter = min(len(a), len(b))
-    return a[-shorter:] == b[-shorter:]
 
 
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")

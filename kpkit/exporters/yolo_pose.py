@@ -10,17 +10,17 @@ All coordinates are divided by the picture's width or height, as Ultralytics' ow
 pixel index x (whole numbers are pixel centres) becomes x / width, without half a pixel added, and box corners
 count from the picture's corner. Visibilities are COCO's 0, 1, 2.
 
-The format has no room for ids, scores, sources, areas and crowd regions; corrected.recognise gives ids, scores
-and sources back. Ultralytics ignores a picture altogether when one number is out of range, so boxes are cut at
-the picture's edge and keypoints outside of it become unlabelled.
+The format has no room for ids, scores, sources, areas and crowd regions; corrected.recognise gives them back
+from the labels that were exported. Ultralytics ignores a picture altogether when one number is out of range, so
+boxes are cut at the picture's edge and keypoints outside of it become unlabelled.
 """
 
 from __future__ import annotations
 
 import os
 import reprlib
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,8 @@ from kpkit.core.files import safe_join
 from kpkit.core.instances import ImageTable, Instances
 from kpkit.core.skeletons import COCO17, Skeleton
 from kpkit.data.json_rows import repeated
-from kpkit.exporters.corrected import Corrected, Person, Pictures, numbers
+from kpkit.exporters.corrected import Corrected, Person, gather, numbers
+from kpkit.exporters.pictures import Pictures
 from kpkit.exporters.sent import checked
 
 DIGITS = 9
@@ -43,8 +44,7 @@ NAMES = "data.yaml"
 _FORMATS = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
-@dataclass(frozen=True)
-class LeftOut:
+class LeftOut(NamedTuple):
     """What YOLO-pose cannot hold: crowd regions and boxes without size, keypoints outside their picture."""
 
     people: int
@@ -136,7 +136,7 @@ def _link(path: Path, picture: Path) -> None:
 
 
 def read_yolo_pose(folder: Path, images: ImageTable, *, skeleton: Skeleton = COCO17) -> Corrected:
-    """Read a YOLO-pose data set: every ``*.txt`` under a ``labels``, and pictures under ``images`` without one.
+    """Read a YOLO-pose data set: each ``*.txt`` under ``labels``, and pictures under ``images`` without one.
 
     Args:
         folder: holds ``data.yaml``, ``labels`` and, if the tool kept them, ``images``.
@@ -156,7 +156,9 @@ def read_yolo_pose(folder: Path, images: ImageTable, *, skeleton: Skeleton = COC
     people: list[Person] = []
     for path in _files(folder, {".txt"}):
         where = path.relative_to(folder).as_posix()
-        if f"/{where}".count("/labels/") == 0 or path.name == "classes.txt":  # some tools add a list of classes
+        if (
+            f"/{where}".count("/labels/") == 0 or path.name == "classes.txt"
+        ):  # some tools add a list of classes
             continue
         row = pictures.find(_picture_of(where), where)
         image_id = pictures.take(row, where)
@@ -170,11 +172,11 @@ def read_yolo_pose(folder: Path, images: ImageTable, *, skeleton: Skeleton = COC
         rows = pictures.look_for(name)
         if len(rows) == 1 and rows[0] not in pictures.named:
             pictures.take(rows[0], f"images/{name}")
-    return pictures.corrected(people, skeleton)
+    return Corrected(pictures.seen, gather(people, skeleton))
 
 
 def _picture_of(label: str) -> str:
-    """The picture a label file is of, relative to ``images``; the reverse of _label_file but for the ending."""
+    """The picture a label file is of, relative to ``images``: _label_file backwards, but for the ending."""
     if label.startswith("labels/"):
         return label.removeprefix("labels/")
     before, _, after = f"/{label}".rpartition("/labels/")

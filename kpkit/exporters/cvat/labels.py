@@ -1,7 +1,7 @@
 """The label set that CVAT needs before it takes skeletons: names, attributes and a drawing of the skeleton.
 
-CVAT imports annotations of known labels only, and an attribute only where its label declares it. The raw form is
-pasted into the label constructor (Raw) of a new task; the same drawing stands in the XML's meta data.
+CVAT imports annotations of known labels only, and an attribute only where its label declares it. The raw form
+is pasted into the label constructor (Raw) of a new task; the same drawing stands in the XML's meta data.
 https://docs.cvat.ai/docs/manual/advanced/skeletons
 """
 
@@ -41,8 +41,8 @@ def svg(skeleton: Skeleton) -> str:
         for a, b in skeleton.limb_indices
     ]
     nodes = [
-        f'<circle r="1.5" stroke="black" fill="#b3b3b3" cx="{x}" cy="{y}" stroke-width="0.1" '
-        f'data-type="element node" data-element-id="{k}" data-node-id="{k}" data-label-name="{name}"></circle>'
+        f'<circle r="1.5" stroke="black" fill="#b3b3b3" cx="{x}" cy="{y}" stroke-width="0.1" data-type='
+        f'"element node" data-element-id="{k}" data-node-id="{k}" data-label-name="{name}"></circle>'
         for k, (name, (x, y)) in enumerate(zip(skeleton.keypoints, at, strict=True), start=1)
     ]
     return "".join([*edges, *nodes])

@@ -14,9 +14,10 @@ from kpkit.core.errors import InputError
 from kpkit.core.instances import SOURCES, ImageTable
 from kpkit.core.skeletons import COCO17, Skeleton
 from kpkit.data.coco import AREA_OF_BOX
-from kpkit.exporters.corrected import Corrected, Person, Pictures, numbers
+from kpkit.exporters.corrected import Corrected, Person, gather, numbers
 from kpkit.exporters.cvat.labels import BOX, CROWD, PERSON
 from kpkit.exporters.cvat.xml import LABELS, image_elements
+from kpkit.exporters.pictures import Pictures
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -28,9 +29,9 @@ _NOISE = 9
 def read_cvat(path: Path, images: ImageTable, *, skeleton: Skeleton = COCO17) -> Corrected:
     """Read "CVAT for images 1.1": the XML, the zip CVAT makes of it, or a folder that holds it.
 
-    A skeleton and a box are one person when they share an id or a group, or else when one is left that holds most
-    of the other's labelled points. A skeleton without box gets the tight box of its points. A box whose skeleton
-    was deleted is gone with it.
+    A skeleton and a box are one person when they share an id or a group; a box left over goes to the one
+    skeleton left over most of whose labelled points it holds. A skeleton without box gets the tight box of
+    its points. A box whose skeleton was deleted is gone with it.
 
     Args:
         path: the file or folder.
@@ -38,7 +39,7 @@ def read_cvat(path: Path, images: ImageTable, *, skeleton: Skeleton = COCO17) ->
         skeleton: what the keypoints are.
 
     Returns:
-        the pictures the file lists; people with id, score, source and area as they were sent, or 0, 1, "U" and
+        the pictures the file lists; people with id, score, source and area as they were sent; 0, 1, "U" and
         0.53 x the box for those drawn by hand.
 
     Raises:
@@ -54,9 +55,10 @@ def read_cvat(path: Path, images: ImageTable, *, skeleton: Skeleton = COCO17) ->
         image_id = pictures.take(row, where)
         reader = _Reader(path, where, image_id, skeleton)
         if element.get("width") and element.get("height"):
-            pictures.check_size(row, *reader.values(element, ("width", "height"), where), where)
+            width, height = reader.values(element, ("width", "height"), where)
+            pictures.check_size(row, width, height, where)
         people += reader.people(element)
-    return pictures.corrected(people, skeleton)
+    return Corrected(pictures.seen, gather(people, skeleton))
 
 
 @dataclass(eq=False)
@@ -88,7 +90,9 @@ class _Reader:
             kind = (element.tag, element.get("label"))
             if element.tag == "tag":  # says something of the whole picture
                 continue
-            shape = _Shape(f"{self.where}, {element.tag} {number}", element.get("group_id") or "", _told(element))
+            shape = _Shape(
+                f"{self.where}, {element.tag} {number}", element.get("group_id") or "", _told(element)
+            )
             if kind == ("skeleton", PERSON):
                 shape.keypoints = self._keypoints(element, shape.where)
                 skeletons.append(shape)
@@ -96,10 +100,9 @@ class _Reader:
                 shape.box = self._box(element, shape.where)
                 (boxes if kind[1] == BOX else crowds).append(shape)
             else:
-                raise self._fault(
-                    f"a {kind[0]} labelled {kind[1]!r} is unknown", shape.where,
-                    f"people are a skeleton {PERSON!r} and a box {BOX!r}, groups a box {CROWD!r}; remove the rest",
-                )  # fmt: skip
+                cause = f"a {kind[0]} labelled {kind[1]!r} is unknown"
+                remedy = f"people are a skeleton {PERSON!r} and a box {BOX!r}, groups a box {CROWD!r}"
+                raise self._fault(cause, shape.where, f"{remedy}; remove the rest")
         pairs = self._pairs(skeletons, boxes)
         for person, box in pairs:
             yield self._person(person, box)
@@ -119,8 +122,8 @@ class _Reader:
                 if shape not in box_of and key(shape):
                     waiting.setdefault(key(shape), shape)
             for box in list(free):
-                if shape := waiting.pop(key(box), None):  # type: ignore[assignment]
-                    box_of[shape] = box
+                if key(box) in waiting:
+                    box_of[waiting.pop(key(box))] = box
                     free.remove(box)
         alone: list[_Shape] = []
         for box in free:
@@ -137,13 +140,15 @@ class _Reader:
 
     def _person(self, shape: _Shape | None, box: _Shape | None, crowd: bool = False) -> Person:
         shapes = [s for s in (box, shape) if s]
-        told = {name: text for s in shapes for name, text in s.told.items() if text}  # the skeleton's word counts
+        told = {
+            name: text for s in shapes for name, text in s.told.items() if text
+        }  # the skeleton's word counts
         where = shapes[-1].where
         found = numbers([told.get("score", "1"), told.get("area_of_box", str(AREA_OF_BOX))])
         number = told.get("id", "0")
-        if found is None or not re.fullmatch(r"-?[0-9]{1,18}", number):
+        if found is None or found[1] < 0 or not re.fullmatch(r"-?[0-9]{1,18}", number):
             remedy = "leave id, score and area_of_box as they were exported, or empty"
-            raise self._fault("an attribute holds no number", where, remedy)
+            raise self._fault("an attribute holds no such number", where, remedy)
         source = told.get("source", "U")
         if source not in SOURCES:
             raise self._fault(f"the source {source!r} is unknown", where, f"one of {', '.join(SOURCES)}")

@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kpkit.core.errors import InputError
 from kpkit.data.json_rows import read_bytes
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ANNOTATIONS, LABELS = "annotations.xml", "labels.json"
 MAX_BYTES = 2**30
-"""Of the XML inside a zip, of which a few bytes can unpack to all the memory; that of all COCO is half of it."""
+"""Of the XML in a zip, a few bytes of which can unpack to all the memory; all of COCO takes half of it."""
 
 
 def image_elements(path: Path) -> Iterator[Element]:
@@ -32,17 +32,16 @@ def image_elements(path: Path) -> Iterator[Element]:
     if "<!DOCTYPE" in text:
         remedy = "CVAT writes none: export again as CVAT for images 1.1"
         raise InputError("holds a document type declaration", file=path, remedy=remedy)
-    parser = XMLPullParser(["start", "end"])
+    parser: Any = XMLPullParser(["start", "end"])
     root: Element | None = None
     try:
         for start in range(0, len(text), 1 << 20):
             parser.feed(text[start : start + (1 << 20)])
             for event, element in parser.read_events():
-                if root is None:
-                    root = element
-                    if root.tag != "annotations":
-                        cause = f"is not CVAT's XML: its root is <{root.tag}>, not <annotations>"
-                        raise InputError(cause, file=path)
+                root = element if root is None else root
+                if root.tag != "annotations":
+                    cause = f"is not CVAT's XML: its root is <{root.tag}>, not <annotations>"
+                    raise InputError(cause, file=path)
                 if event == "start" and element.tag == "track":
                     remedy = "export as CVAT for images 1.1"
                     raise InputError("holds video tracks", file=path, row="track", remedy=remedy)
