@@ -12,7 +12,7 @@ import torch
 
 from kpkit.core.errors import InputError
 from kpkit.models.catalogue import CATALOGUE, create_model
-from kpkit.models.hrnet import PoseHRNet
+from kpkit.models.hrnet import HRNet, PoseHRNet
 from kpkit.models.network import Output
 
 
@@ -84,3 +84,15 @@ def test_pretrained_weights_fit_the_encoder(name: str) -> None:
         theirs = timm.create_model(tag.split(".")[0]).state_dict()
         ours = create_model(name).get_submodule("encoder").state_dict()
     assert all(theirs[n].shape == t.shape for n, t in ours.items())
+
+
+def test_branches_equal_timms_tensor_for_tensor() -> None:
+    torch.manual_seed(0)
+    theirs = timm.create_model("hrnet_w32", features_only=True, feature_location="").eval()
+    ours = HRNet().eval()
+    missing, unexpected = ours.load_state_dict(theirs.state_dict(), strict=False)
+    assert not missing
+    assert all(name.startswith("stage4.2.fuse_layers.") for name in unexpected)
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(ours(images)[-1], theirs(images)[1])
