@@ -11,8 +11,7 @@ import torch
 from kpkit.core.errors import KpkitError
 from kpkit.heatmaps.blend import common_codec
 from kpkit.heatmaps.codecs import Codec
-from kpkit.inference.network import Predictor
-from kpkit.models.catalogue import create_model
+from kpkit.inference.network import Predictor, create_network
 from kpkit.models.weights import load_weights
 from kpkit.specs.recipe import RecipeSpec
 
@@ -55,9 +54,7 @@ def load_ensemble(
     """
     predictors = []
     for member in members:
-        network = create_model(
-            member.spec.network.name, input_size=member.spec.network.input_size, **member.spec.network.options
-        )
+        network = create_network(member.spec.network)
         load_weights(network, member.folder / WEIGHTS)
         network.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         predictors.append(Predictor(member.name, network, member.spec, device))

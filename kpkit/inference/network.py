@@ -9,11 +9,21 @@ import numpy as np
 import torch
 
 from kpkit.core.crops import CropGeometry
-from kpkit.core.skeletons import COCO17, Skeleton
+from kpkit.core.skeletons import SKELETONS, Skeleton
 from kpkit.heatmaps.codecs import Codec
 from kpkit.heatmaps.flip import unflip
+from kpkit.models.catalogue import create_model
 from kpkit.models.network import PoseNetwork
 from kpkit.specs.recipe import NetworkSpec, RecipeSpec
+
+
+def create_network(spec: NetworkSpec) -> PoseNetwork:
+    """The network a recipe describes, with fresh parameters from torch's global generator.
+
+    Raises InputError for a name, an option or a value the catalogue refuses.
+    """
+    keypoints = len(SKELETONS[spec.skeleton])
+    return create_model(spec.name, input_size=spec.input_size, keypoints=keypoints, **spec.options)
 
 
 def codec_of(spec: RecipeSpec, network: PoseNetwork) -> Codec:
@@ -63,9 +73,9 @@ class Predictor:
     network: PoseNetwork
     spec: RecipeSpec
     device: torch.device
-    skeleton: Skeleton = COCO17
 
     def __post_init__(self) -> None:
+        self.skeleton: Skeleton = SKELETONS[self.spec.network.skeleton]
         self.codec = codec_of(self.spec, self.network)
         self._normalise = normaliser(self.spec.network, self.device)
 

@@ -10,10 +10,12 @@ from typing import Any
 import torch
 
 from kpkit.core.errors import InputError, KpkitError
+from kpkit.core.skeletons import COCO17, SKELETONS
 from kpkit.heatmaps.blend import common_codec
-from kpkit.inference.network import codec_of
-from kpkit.models.catalogue import create_model, model_options
+from kpkit.inference.network import codec_of, create_network
+from kpkit.models.catalogue import model_options
 from kpkit.models.network import PoseNetwork
+from kpkit.models.weights.carry import carried_heads
 from kpkit.models.weights.manifest import manifest_path, read_manifest
 from kpkit.specs.loader import Document
 from kpkit.specs.recipe import CodecSpec, NetworkSpec, RecipeSpec
@@ -31,7 +33,7 @@ def weightless(spec: NetworkSpec) -> PoseNetwork:
 def _weightless(network: str) -> PoseNetwork:
     spec = NetworkSpec.model_validate_json(network)
     with torch.device("meta"):
-        return create_model(spec.name, input_size=spec.input_size, **spec.options)
+        return create_network(spec)
 
 
 def check_network(document: Document, *, built: bool) -> None:
@@ -107,6 +109,31 @@ def check_weights(document: Document, weights: Path) -> None:
             )
 
 
+def check_start(document: Document, started: Document) -> None:
+    """Refuse a recipe that starts from a network whose weights do not fit its own.
+
+    Args:
+        document: the recipe.
+        started: the recipe it names as ``start``.
+    """
+    ours, theirs = (weightless(d.spec.network).state_dict() for d in (document, started))
+    skeletons = (SKELETONS[d.spec.network.skeleton] for d in (started, document))
+    carried = theirs | carried_heads(theirs, ours, *skeletons)
+    other = next((n for n in ours | carried if _shape(ours, n) != _shape(carried, n)), None)
+    if other is not None:
+        raise InputError(
+            f"the weights of {started.name} do not fit: {other} is {_shape(carried, other)} there, "
+            f"{_shape(ours, other)} here",
+            file=document.path,
+            row="start",
+            remedy="give both recipes the same network and options",
+        )
+
+
+def _shape(tensors: Mapping[str, torch.Tensor], name: str) -> str:
+    return str(tuple(tensors[name].shape)) if name in tensors else "missing"
+
+
 def _options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options with lists and tuples alike."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
@@ -119,6 +146,13 @@ def check_members(document: Document, members: Mapping[str, RecipeSpec]) -> None
         document: the ensemble or pseudo-label document that names them.
         members: name -> recipe.
     """
+    for name, spec in members.items():
+        if spec.network.skeleton != COCO17.name:
+            raise InputError(
+                f"{name} finds the keypoints of {spec.network.skeleton}, not of {COCO17.name}",
+                file=document.path,
+                remedy=f'train a recipe of {COCO17.name} with start = "{name}", and name that',
+            )
     codecs = [codec_of(spec, weightless(spec.network)) for spec in members.values()]
     try:
         common_codec(codecs, list(members), document.spec.common_stride)

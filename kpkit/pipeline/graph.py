@@ -9,10 +9,10 @@ from typing import Any
 
 from kpkit.cluster.jobs import Resources
 from kpkit.core.errors import InputError
-from kpkit.ensembles.members import MemberFiles
+from kpkit.ensembles.members import WEIGHTS, MemberFiles
 from kpkit.pipeline.artefacts import Artefact
 from kpkit.pipeline.context import Context
-from kpkit.pipeline.document_checks import check_members, check_network, check_weights
+from kpkit.pipeline.document_checks import check_members, check_network, check_start, check_weights
 from kpkit.pipeline.ensemble_job import EnsembleJob
 from kpkit.pipeline.job import ArtefactJob
 from kpkit.pipeline.label_job import LabelJob
@@ -24,8 +24,8 @@ from kpkit.specs.datasets import Dataset, DatasetSpec
 from kpkit.specs.ensemble import BoxesSpec, EnsembleSpec, MemberSpec
 from kpkit.specs.loader import Document, load
 
-_NOT_HASHED = {"about", "kind", "datasets", "weights"}
-"""Tables that describe or locate; what they locate is hashed by content."""
+_NOT_HASHED = {"about", "kind", "datasets", "weights", "start"}
+"""Tables that describe or locate; what they locate is hashed by content, with what is declared of it."""
 
 
 @dataclass
@@ -75,7 +75,7 @@ class GraphBuilder:
         return builders[document.kind](document)
 
     def recipe(self, document: Document) -> Node:
-        """A recipe's network: trained after its negatives are mined and pseudo labels made, or as it is."""
+        """A recipe's network: trained after what it starts from, its negatives and labels, or as it is."""
         return self._once("recipes", document, lambda: self._recipe(document))
 
     def hard_negatives(self, document: Document) -> Node:
@@ -141,7 +141,7 @@ class GraphBuilder:
             if dataset:
                 sources[letter] = dataset
             if letter in "AC":
-                inputs[letter] = self.context.hash(dataset.annotations if dataset else None)
+                inputs |= self._annotations(letter, dataset)
         val = None
         if spec.data.val:
             need = ("detections",) if spec.data.val_boxes == "detections" else ()
@@ -150,8 +150,15 @@ class GraphBuilder:
         weights = self._weights(document, missing)
         if spec.weights:
             inputs["weights"] = self.context.hash(weights)
+        started = self._start(document)
+        if started:
+            needs.append(started)
+            inputs["start"] = started.artefact.key
+            weights = started.artefact.folder / WEIGHTS
         artefact = Artefact("recipes", document.name, _hashed(spec), inputs, self.context.runs)
         check_network(document, built=not artefact.done)
+        if started and not artefact.done:
+            check_start(document, started.document)
         if not spec.training.phases:
             if weights and not artefact.done:
                 check_weights(document, weights)
@@ -184,6 +191,11 @@ class GraphBuilder:
         missing.append(str(InputError("no such weights file", file=path, remedy=remedy)))
         return None
 
+    def _start(self, document: Document) -> Node | None:
+        """The recipe that a recipe's training starts from."""
+        name = document.spec.start
+        return self.recipe(load(name, "recipe", beside=document.path)) if name else None
+
     def _labels_of(self, document: Document) -> Node:
         return self.pseudo_labels(load(document.spec.data.U, "pseudo_labels", beside=document.path))
 
@@ -195,7 +207,7 @@ class GraphBuilder:
         labelled = self._dataset(document, spec.labelled, spec.datasets, missing)
         members, needs = self._members(spec.teachers, document)
         inputs = self._inputs(images=dataset) | {n.artefact.name: n.artefact.key for n in needs}
-        inputs["labelled"] = self.context.hash(labelled.annotations if labelled else None)
+        inputs |= self._annotations("labelled", labelled)
         artefact = Artefact("pseudo_labels", document.name, _hashed(spec), inputs, self.context.runs)
         if not artefact.done:
             check_members(document, {m.name: m.spec for m in members})
@@ -254,7 +266,7 @@ class GraphBuilder:
             poses = self.ensemble(ensemble, entry.images, spec.datasets, False, entry.boxes)
             inputs = {"poses": poses.artefact.key}
             if dataset:
-                inputs["images"] = self.context.hash(dataset.annotations)
+                inputs |= self._annotations("images", dataset)
                 if dataset.truth:
                     inputs["truth"] = self.context.hash(dataset.truth)
             hashed = _hashed(spec) | {"entries": entry.model_dump(mode="json")}
@@ -296,11 +308,18 @@ class GraphBuilder:
 
     def _inputs(self, **datasets: Dataset | None) -> dict[str, str]:
         """Hashes of a data set's annotations and detections."""
-        hashes = {}
+        hashes: dict[str, str] = {}
         for role, dataset in datasets.items():
-            hashes[f"{role}_annotations"] = self.context.hash(dataset.annotations if dataset else None)
+            hashes |= self._annotations(f"{role}_annotations", dataset)
             if dataset and dataset.detections:
                 hashes[f"{role}_detections"] = self.context.hash(dataset.detections)
+        return hashes
+
+    def _annotations(self, role: str, dataset: Dataset | None) -> dict[str, str]:
+        """Hash of a data set's annotations, and what its document declares of them."""
+        hashes = {role: self.context.hash(dataset.annotations if dataset else None)}
+        if dataset and dataset.declared:
+            hashes[f"{role}_declared"] = dataset.declared
         return hashes
 
     def _once(self, kind: str, document: Document, make: Callable[[], Node], key: str = "") -> Node:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from kpkit.core.errors import KpkitError
+from kpkit.core.skeletons import COCO17, SKELETONS
 from kpkit.data.load import LoadedDataset, load_boxes, load_dataset
 from kpkit.pipeline.artefacts import read_artefact
 from kpkit.pipeline.boxes_job import BoxesJob
@@ -79,10 +80,11 @@ def _crops(node: Node) -> int | None:
     try:
         if isinstance(job, TrainJob) and job.spec:
             made = {"H": "negatives", "U": "people"}
-            counts = {letter: len(trainable(_load(job.sources[letter]).people)) for letter in job.sources
-                      if letter in "AC"}  # fmt: skip
-            for need in node.needs:
-                letter = next(k for k, folder in job.made.items() if folder == need.artefact.folder)
+            spoken = job.spec.network.skeleton
+            counts = {letter: len(trainable(_load(job.sources[letter], spoken).people))
+                      for letter in job.sources if letter in "AC"}  # fmt: skip
+            for letter, folder in job.made.items():
+                need = next(need for need in node.needs if need.artefact.folder == folder)
                 if not need.artefact.done:
                     return None
                 counts[letter] = int(_metrics(need)[made[letter]])
@@ -122,8 +124,8 @@ def _weight_bytes(spec: RecipeSpec) -> int:
 
 
 @lru_cache(maxsize=64)
-def _load(dataset: Dataset) -> LoadedDataset:
-    return load_dataset(dataset, check_pictures=False)
+def _load(dataset: Dataset, skeleton: str = COCO17.name) -> LoadedDataset:
+    return load_dataset(dataset, SKELETONS[skeleton], check_pictures=False)
 
 
 def _metrics(node: Node) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from kpkit.core.errors import InputError
 from kpkit.core.files import read_json, write_json
 from kpkit.core.instances import Instances
 from kpkit.core.progress import Progress
+from kpkit.core.skeletons import SKELETONS
 from kpkit.data.coco import read_annotations
 from kpkit.data.load import LoadedDataset, load_boxes, load_dataset
 from kpkit.data.results import read_detections
@@ -88,7 +89,7 @@ class TrainJob(ArtefactJob):
             raise InputError("the finished training left no whole checkpoint", file=work / CHECKPOINTS)
         state = TrainingState.fresh(build_network(self.spec), self.spec.training)
         state.from_checkpoint(found[1])
-        save_weights(state.judged, work / WEIGHTS)
+        save_weights(state.judged, work / WEIGHTS, SKELETONS[self.spec.network.skeleton])
         write_log(work, state.log)
         data = self._people()
         metrics: dict[str, Any] = {
@@ -124,14 +125,16 @@ class TrainJob(ArtefactJob):
         )
 
     def _people(self) -> dict[str, tuple[Instances, LoadedDataset]]:
-        """Whom each source shows, with their pictures' data set."""
+        """Whom each source shows, with their pictures' data set; all in the network's skeleton."""
+        assert self.spec
         shown = {}
+        skeleton = SKELETONS[self.spec.network.skeleton]
         for letter, dataset in self.sources.items():
-            loaded = load_dataset(dataset)
+            loaded = load_dataset(dataset, skeleton)
             if letter == "H":
-                people = read_detections(self.made["H"] / NEGATIVES)
+                people = read_detections(self.made["H"] / NEGATIVES).speaking(skeleton)
             elif letter == "U":
-                people = trainable(read_annotations(self.made["U"] / LABELS)[1])
+                people = trainable(read_annotations(self.made["U"] / LABELS)[1].speaking(skeleton))
             else:
                 people = trainable(loaded.people)
             shown[letter] = (people.with_(source=np.full(len(people), letter)), loaded)
@@ -146,7 +149,7 @@ def read_validation(spec: RecipeSpec, dataset: Dataset | None) -> Validation | N
     """The recipe's validation set, with the boxes it names."""
     if dataset is None:
         return None
-    loaded = load_dataset(dataset)
+    loaded = load_dataset(dataset, SKELETONS[spec.network.skeleton])
     return validation_of(spec, load_boxes(dataset, loaded, spec.data.val_boxes), loaded)
 
 

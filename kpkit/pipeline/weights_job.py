@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from kpkit.core.progress import Progress
+from kpkit.core.skeletons import SKELETONS
 from kpkit.ensembles.members import WEIGHTS
-from kpkit.inference.network import best_device
-from kpkit.models.catalogue import create_model
+from kpkit.inference.network import best_device, create_network
 from kpkit.models.weights import load_weights, save_weights
 from kpkit.pipeline.job import ArtefactJob
 from kpkit.pipeline.train_job import VAL_FIGURES, cost_metrics, read_validation
@@ -36,7 +36,7 @@ class WeightsJob(ArtefactJob):
         """Load strictly, judge, keep."""
         assert self.spec and self.weights
         spec = self.spec
-        network = create_model(spec.network.name, input_size=spec.network.input_size, **spec.network.options)
+        network = create_network(spec.network)
         load_weights(network, self.weights)
         metrics = cost_metrics(network)
         val = read_validation(spec, self.val)
@@ -44,5 +44,5 @@ class WeightsJob(ArtefactJob):
             device = best_device()
             figures = validate(network.to(device), spec, val, device, progress)
             metrics["val"] = {name: figures[name] for name in VAL_FIGURES}
-        save_weights(network, work / WEIGHTS)
+        save_weights(network, work / WEIGHTS, SKELETONS[spec.network.skeleton])
         return metrics

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from kpkit.specs.base import About, Spec
-from kpkit.specs.datasets import DatasetSpec
+from kpkit.specs.datasets import DatasetSpec, SkeletonName
 from kpkit.specs.poses import BoxSource, DecodeSpec, PosesSpec, Share
 
 Size = Annotated[int, Field(ge=32, le=2048, multiple_of=32)]
@@ -17,13 +17,16 @@ Margin = Annotated[float, Field(ge=1, le=3)]
 class NetworkSpec(Spec):
     """``[network]``: a catalogue name and its parameters.
 
-    ``input_size`` is (height, width) in pixels; ``options`` override the catalogue's builder parameters.
+    ``skeleton`` is the keypoints it learns: its number of heatmaps, what mirrors what, and the OKS of its
+    validation; every source is carried into it by keypoint name. ``input_size`` is (height, width) in pixels;
+    ``options`` override the catalogue's builder parameters.
     Pictures are scaled to 0..1, less ``mean``, over ``std``; these two, and the network's input, are in
     ``channel_order`` (Megvii's networks want ``"bgr"``). ``precision`` ``"bf16"`` runs forward passes under
     autocast, in training and inference.
     """
 
     name: str
+    skeleton: SkeletonName = "coco17"
     input_size: tuple[Size, Size] = (256, 192)
     options: dict[str, Any] = {}
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
@@ -222,12 +225,16 @@ class RecipeSpec(Spec):
     """A recipe document.
 
     ``weights`` names a safetensors file (what ``kpkit import-weights`` writes), relative to the document.
-    Training starts from it; a recipe without training phases is a member as it is.
+    Training starts from it; a recipe without training phases is a member as it is. ``start`` names another
+    recipe instead, which is trained first; training starts from its weights, heads of another skeleton being
+    carried by keypoint name: A -> C with a network of AI Challenger's own 14 keypoints is one recipe of
+    ``network.skeleton = "aic14"`` and one that starts from it.
     """
 
     kind: Literal["recipe"]
     about: About = About()
     weights: str = ""
+    start: str = ""
     network: NetworkSpec
     codec: CodecSpec = CodecSpec()
     data: DataSpec = DataSpec()
@@ -239,6 +246,8 @@ class RecipeSpec(Spec):
 
     @model_validator(mode="after")
     def _sources_are_named(self) -> RecipeSpec:
+        if self.start and (self.weights or not self.training.phases):
+            raise ValueError("start goes with training.phases, and without weights")
         if not self.training.phases and not self.weights:
             raise ValueError("a recipe needs training.phases, or weights that are already trained")
         for letter in sorted(set("".join(self.training.phases))):

@@ -14,9 +14,9 @@ from torch.utils.data import DataLoader, Dataset
 from kpkit.core.errors import KpkitError
 from kpkit.core.progress import Progress, silent
 from kpkit.core.seeds import generator
+from kpkit.core.skeletons import SKELETONS
 from kpkit.data.crops import CropBatch
-from kpkit.inference.network import codec_of, normaliser
-from kpkit.models.catalogue import create_model
+from kpkit.inference.network import codec_of, create_network, normaliser
 from kpkit.models.layers import HeatmapNorm
 from kpkit.models.network import PoseNetwork
 from kpkit.models.weights import load_weights
@@ -52,15 +52,16 @@ class _Steps(Dataset[tuple[int, CropBatch | KpkitError]]):
 def build_network(spec: RecipeSpec, weights: Path | None = None) -> PoseNetwork:
     """The recipe's network with its seeded initial weights, the same in every process.
 
-    ``weights`` is the file that fills it, or its encoder, in their place.
+    ``weights`` is the file that fills it, or its encoder, in their place; heads of another skeleton are
+    carried by keypoint name.
     """
     torch.manual_seed(int(generator(spec.training.seed, "initial weights").integers(2**31)))
-    network = create_model(spec.network.name, input_size=spec.network.input_size, **spec.network.options)
+    network = create_network(spec.network)
     for layer in network.modules():
         if isinstance(layer, HeatmapNorm):  # starts at the spread of a target of peak 1
             layer.weight.detach().mul_(spec.codec.peak)
     if weights is not None:
-        load_weights(network, weights)
+        load_weights(network, weights, skeleton=SKELETONS[spec.network.skeleton])
     return network
 
 

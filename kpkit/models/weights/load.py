@@ -48,8 +48,8 @@ class Loaded:
 def save_weights(net: nn.Module, path: str | Path, skeleton: Skeleton | None = None) -> None:
     """Write every tensor of ``net`` (parameters and batch norm statistics) to a safetensors file.
 
-    The file takes its name when it is complete; equal tensors give equal bytes. It tells the ``skeleton`` that
-    the heads are for, where one is given.
+    The file takes its name when it is complete; equal tensors give equal bytes. It tells the ``skeleton`` of
+    the heads, where one is given.
     """
     save_tensors(net.state_dict(), path, {SKELETON: skeleton.name} if skeleton else None)
 
