@@ -23,8 +23,8 @@ def import_weights(
         typer.Option(
             "--source",
             help="Who named its tensors: hrnet-official, simplebaseline-official, mspn-official, "
-            "rsn-official, pytorch-cpn, mmpose (and ViTPose), or, for an encoder alone, timm (and "
-            "torchvision, MAE).",
+            "rsn-official, pytorch-cpn, multiposenet-port, mmpose (and ViTPose), or, for an encoder alone, "
+            "timm (and torchvision, MAE).",
         ),
     ],
     network: Annotated[str, typer.Option("--network", help="The network's name ('kpkit models' lists all).")],
