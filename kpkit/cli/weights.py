@@ -35,6 +35,9 @@ def import_weights(
         tuple[int, int],
         typer.Option("--input-size", metavar="H W", help="Height and width of its crops in pixels."),
     ] = (256, 192),
+    skeleton: Annotated[
+        str, typer.Option("--skeleton", help="Keypoints of its heatmaps, in order: coco17 or aic14.")
+    ] = "coco17",
     option: Annotated[
         list[str] | None,
         typer.Option("--option", metavar="KEY=VALUE", help="An option of the network; may be repeated."),
@@ -70,6 +73,7 @@ def import_weights(
         network=network,
         out=out,
         input_size=input_size,
+        skeleton=skeleton,
         options=options,
         codec=codec,
         mean=mean,
@@ -108,7 +112,8 @@ def _report(done: Imported) -> None:
         print(f"  codec {done.codec}, {said.channel_order}, peak {said.peak:g}{doubt}")
     for path in (done.weights, done.manifest, done.recipe):
         print(f"wrote {path}")
-    what = "as a member, judged on COCO val2017" if done.codec else "after a look at its data and schedule"
+    judged = ", judged on COCO val2017" if said.skeleton == "coco17" else ""
+    what = f"as a member{judged}" if done.codec else "after a look at its data and schedule"
     print(f"next: kpkit run {done.recipe} --data DIR  ({what})")
 
 

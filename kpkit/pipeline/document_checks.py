@@ -92,7 +92,7 @@ def check_weights(document: Document, weights: Path) -> None:
         "network.options": (_options(spec.network.options), _options(manifest.options)),
         **{
             f"network.{key}": (getattr(spec.network, key), getattr(manifest, key))
-            for key in ("input_size", "mean", "std", "channel_order")
+            for key in ("skeleton", "input_size", "mean", "std", "channel_order")
         },
         **{
             f"codec.{key}": (getattr(spec.codec, key), getattr(made, key))

@@ -8,18 +8,20 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from kpkit.core.errors import InputError
 from kpkit.core.files import file_hash, replacing
+from kpkit.core.skeletons import SKELETONS
 from kpkit.models.catalogue import create_model
 from kpkit.models.weights.load import Loaded, load_weights, save_tensors
 from kpkit.models.weights.manifest import WeightsManifest
 from kpkit.models.weights.rules import Convention, Rules
 from kpkit.models.weights.sources import find_rules
 from kpkit.specs.base import did_you_mean, parse
+from kpkit.specs.datasets import SkeletonName
 from kpkit.specs.recipe import RecipeSpec
 
 Triple = tuple[float, float, float]
@@ -61,6 +63,7 @@ def import_weights(
     network: str,
     out: str | Path,
     input_size: tuple[int, int] = (256, 192),
+    skeleton: str = "coco17",
     options: Mapping[str, Any] | None = None,
     codec: str | None = None,
     mean: Triple | None = None,
@@ -76,6 +79,7 @@ def import_weights(
         network: catalogue name of the network they fill.
         out: path of the three files without their endings; none of them may exist.
         input_size: (height, width) in pixels of the crops the network was trained with.
+        skeleton: the keypoints of its heatmaps: ``"coco17"`` or ``"aic14"``, in that skeleton's order.
         options: the catalogue's builder parameters.
         codec: which of the source's conventions; the first where nothing is said.
         mean, std: of pictures scaled to 0..1, where the weights were trained with others than the source's.
@@ -89,9 +93,12 @@ def import_weights(
         if not all(low < value < math.inf for value in values):
             raise InputError(f"{key} is {values}, not three {'numbers' if key == 'mean' else 'above 0'}")
     paths = _free_paths(Path(out))
+    if skeleton not in SKELETONS:
+        raise InputError(f"no skeleton is called {skeleton!r}", remedy=did_you_mean(skeleton, SKELETONS))
+    keypoints = len(SKELETONS[skeleton])
     options = dict(options or {})
     with torch.device("meta"):
-        net = create_model(network, input_size=input_size, **options)
+        net = create_model(network, input_size=input_size, keypoints=keypoints, **options)
     rules = find_rules(net, source)
     name, convention = _convention(rules, source, codec)
     net = net.to_empty(device="cpu")
@@ -108,7 +115,7 @@ def import_weights(
         network=network,
         options={key: list(v) if isinstance(v, tuple) else v for key, v in options.items()},
         input_size=input_size,
-        keypoints=net.keypoints,
+        skeleton=cast("SkeletonName", skeleton),
         codec=table,
         mean=mean or convention.mean,
         std=std or convention.std,
@@ -172,6 +179,7 @@ def _recipe(said: WeightsManifest, convention: Convention) -> str:
         "about": {"source": f"{said.source_file} of {said.source}"},
         "network": {
             "name": said.network,
+            "skeleton": said.skeleton,
             "input_size": list(said.input_size),
             "options": said.options,
             **fed,
@@ -180,7 +188,8 @@ def _recipe(said: WeightsManifest, convention: Convention) -> str:
     if said.part == "network":
         document["network"]["precision"] = "fp32"
         document["codec"] = said.codec
-        document["data"] = {"val": "coco_val2017"}
+        if said.skeleton == "coco17":
+            document["data"] = {"val": "coco_val2017"}
         document["decode"] = convention.decode
         document["poses"] = convention.poses
         comment = (

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from kpkit.core.errors import InputError
 from kpkit.core.files import file_hash, read_json
 from kpkit.specs.base import Spec, parse
+from kpkit.specs.datasets import SkeletonName
 
 FORMAT: Final = "kpkit weights 1"
 Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -28,7 +29,7 @@ class WeightsManifest(Spec):
         network: catalogue name.
         options: the catalogue's builder parameters that were overridden.
         input_size: (height, width) of the crop in pixels.
-        keypoints: K.
+        skeleton: the keypoints of its heatmaps, by name.
         codec: the recipe's ``[codec]`` table: crop convention, target, margins. Empty for a backbone.
         mean, std: of the pictures scaled to 0..1, in ``channel_order``.
         channel_order: ``"rgb"`` or ``"bgr"``.
@@ -47,7 +48,7 @@ class WeightsManifest(Spec):
     network: str
     options: dict[str, Any]
     input_size: tuple[PositiveInt, PositiveInt]
-    keypoints: PositiveInt
+    skeleton: SkeletonName
     codec: dict[str, Any]
     mean: tuple[float, float, float]
     std: tuple[PositiveFloat, PositiveFloat, PositiveFloat]

@@ -56,7 +56,7 @@ def test_three_files_say_the_same(tmp_path: Path) -> None:
     manifest = read_manifest(done.weights, verify=True)
     assert manifest == done.said == read_manifest(done.manifest)
     assert manifest.source_sha256 == file_hash(file) and manifest.source_file == "pose_hrnet.pth"
-    assert (manifest.part, manifest.keypoints, manifest.peak) == ("network", 17, 1.0)
+    assert (manifest.part, manifest.skeleton, manifest.peak) == ("network", "coco17", 1.0)
     assert str(tmp_path) not in done.manifest.read_text() + done.recipe.read_text()
     spec = recipe_of(done)
     assert spec.weights == manifest.weights and not spec.training.phases
@@ -134,6 +134,20 @@ def test_the_codec_and_the_pictures_can_be_said(tmp_path: Path) -> None:
     assert spec.network.mean == done.said.mean == (0.5, 0.5, 0.5)
     assert spec.network.std == done.said.std == (0.25, 0.25, 0.25)
     assert done.others == ()
+
+
+def test_another_skeleton_has_its_own_number_of_heatmaps(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = create_model("hrnet_w32", keypoints=14, **HRNET)
+    state = {f"backbone.{k.removeprefix('encoder.')}": v for k, v in net.encoder.state_dict().items()}
+    state |= {f"head.final_layer.{k}": v for k, v in net.head.state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "aic.pth")
+    arguments: dict[str, Any] = {"source": "mmpose", "network": "hrnet_w32", "options": HRNET}
+    with pytest.raises(InputError, match=r"head.weight is \(14, 8, 1, 1\), not \(17, 8, 1, 1\)"):
+        import_weights(tmp_path / "aic.pth", out=tmp_path / "aic", **arguments)
+    done = import_weights(tmp_path / "aic.pth", out=tmp_path / "aic", skeleton="aic14", **arguments)
+    spec = recipe_of(done)
+    assert spec.network.skeleton == done.said.skeleton == "aic14" and not spec.data.val
 
 
 def test_an_encoder_alone_is_kept_alone(tmp_path: Path) -> None:
@@ -220,6 +234,7 @@ def test_a_failure_on_the_way_leaves_nothing(
         ({"codec": "megvi"}, "has a codec 'megvi'"),
         ({"std": (0.0, 1.0, 1.0)}, r"std is \(0.0, 1.0, 1.0\), not three above 0"),
         ({"mean": (float("nan"), 1.0, 1.0)}, "mean is .*, not three numbers"),
+        ({"skeleton": "coco18"}, "did you mean 'coco17'"),
         ({"out": "."}, "names no file"),
     ],
 )
@@ -253,7 +268,7 @@ def test_manifests_are_checked(tmp_path: Path) -> None:
         ('"hr.safetensors"', '"../hr.safetensors"', "weights: value"),
         ('"part": "network"', '"part": "half"', "part: value 'half' is not allowed"),
         ('"peak": 1.0', '"peak": 1.0, "peek": 1.0', "peek: unknown key"),
-        ('"keypoints": 17,', "", "keypoints: required key is missing"),
+        ('"skeleton": "coco17",', "", "skeleton: required key is missing"),
         ("{", "[", "not valid JSON"),
     ]:
         assert old in whole
