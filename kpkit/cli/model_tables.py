@@ -98,6 +98,8 @@ def _print(columns: Sequence[str], lines: Sequence[Sequence[str]], left: Sequenc
     while dropped and sum(widths[i] + 2 for i in keep) > console.width:
         name = dropped.pop(0)
         keep = [i for i in keep if columns[i] != name]
+    if "source" in columns and columns.index("source") not in keep:
+        lines = [line for line in lines if line[0]]  # further publications say nothing without it
     if not sys.stdout.isatty():
         console = Console(highlight=False, markup=False, width=sum(widths) + 2 * len(widths))
     table = _table([columns[i] for i in keep], left)

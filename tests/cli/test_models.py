@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import pytest
 
+from kpkit.cli.model_tables import print_models
 from kpkit.models.catalogue import CATALOGUE, COMPANIONS
 
 from .conftest import Kpkit
@@ -77,6 +79,29 @@ def test_further_publications_stand_below_their_network(kpkit: Kpkit) -> None:
     lines = kpkit("models", "cpn_resnet50").out.splitlines()
     place = next(i for i, line in enumerate(lines) if "tf-cpn" in line)
     assert lines[place].split()[0] == "69.7" and lines[place - 1].startswith("cpn_resnet50 ")
+
+
+def test_a_narrow_terminal_gets_fewer_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {
+        "name": "cpn_resnet50", "family": "CPN", "backbone": "ResNet-50", "input_size": [256, 192],
+        "parameters": 26_985_826, "parameters_training": 27_406_826, "gmacs": 6.888, "gmacs_training": 7.316,
+        "published_parameters_millions": 27.0,
+        "published": [
+            {"input_size": [256, 192], "gflops": 6.2, "ap": ap, "source": "a repository's result table"}
+            for ap in (69.4, 69.7)
+        ],
+    }  # fmt: skip
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    said = {}
+    for width in (200, 90):
+        monkeypatch.setenv("COLUMNS", str(width))
+        print_models([row], published_convention=False)
+        said[width] = capsys.readouterr().out.splitlines()
+    assert len(said[200]) == 3 and {"27.41", "7.32", "CPN"} <= set(said[200][1].split())
+    assert said[90][1].split() == ["cpn_resnet50", "256x192", "26.99", "6.89", "27.0", "6.2", "69.4"]
+    assert len(said[90]) == 2
 
 
 @pytest.mark.parametrize("family", TWO_FAMILIES)
