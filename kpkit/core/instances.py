@@ -20,6 +20,7 @@ SOURCES = {
     "P": "network poses",
 }
 """Where an instance comes from. A, C, H and U are the CCM paper's letters (its section 4.3)."""
+_NOT_ROWS = ("skeleton", "keypoint_weight")
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +39,8 @@ class Instances:
         source: (N,) one letter of SOURCES.
         id: (N,) int64, the annotation id; 0 where the format has none.
         skeleton: what the K keypoints are.
+        keypoint_weight: (N, K) float64 in 0..1, the loss weight of each labelled keypoint; None where all
+            weigh 1.
     """
 
     image_id: np.ndarray
@@ -49,6 +52,7 @@ class Instances:
     source: np.ndarray
     id: np.ndarray
     skeleton: Skeleton = COCO17
+    keypoint_weight: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n, k = len(self.image_id), len(self.skeleton)
@@ -60,6 +64,9 @@ class Instances:
             found = getattr(self, field).shape
             if found != shape:
                 raise KpkitError(f"Instances.{field} has shape {found}, must be {shape}")
+        weight = self.keypoint_weight
+        if weight is not None and weight.shape != (n, k):
+            raise KpkitError(f"Instances.keypoint_weight has shape {weight.shape}, must be {(n, k)}")
 
     @classmethod
     def of(
@@ -74,6 +81,7 @@ class Instances:
         source: str | np.ndarray = "C",
         id: Sequence[int] | np.ndarray | None = None,
         skeleton: Skeleton = COCO17,
+        keypoint_weight: np.ndarray | None = None,
     ) -> Instances:
         """Build from what is known; the rest gets its neutral value.
 
@@ -94,6 +102,7 @@ class Instances:
             source=np.full(n, source) if isinstance(source, str) else np.asarray(source),
             id=np.zeros(n, np.int64) if id is None else np.asarray(id, dtype=np.int64),
             skeleton=skeleton,
+            keypoint_weight=keypoint_weight,
         )
 
     @classmethod
@@ -113,21 +122,32 @@ class Instances:
         arrays = {
             f.name: np.concatenate([getattr(part, f.name) for part in parts])
             for f in fields(cls)
-            if f.name != "skeleton"
+            if f.name not in _NOT_ROWS
         }
-        return cls(**arrays, skeleton=parts[0].skeleton)
+        weight = None
+        if any(part.keypoint_weight is not None for part in parts):
+            weight = np.concatenate([part.weights for part in parts])
+        return cls(**arrays, skeleton=parts[0].skeleton, keypoint_weight=weight)
 
     def __len__(self) -> int:
         return len(self.image_id)
 
     def __getitem__(self, rows: np.ndarray | slice | Sequence[int]) -> Instances:
         """Rows by mask, indices or slice."""
-        arrays = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "skeleton"}
-        return Instances(**arrays, skeleton=self.skeleton)
+        arrays = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in _NOT_ROWS}
+        weight = None if self.keypoint_weight is None else self.keypoint_weight[rows]
+        return Instances(**arrays, skeleton=self.skeleton, keypoint_weight=weight)
 
     def with_(self, **arrays: np.ndarray) -> Instances:
         """A copy with some fields replaced."""
         return replace(self, **arrays)  # type: ignore[arg-type]
+
+    @property
+    def weights(self) -> np.ndarray:
+        """(N, K) ``keypoint_weight``, ones where it is None."""
+        if self.keypoint_weight is None:
+            return np.ones((len(self), len(self.skeleton)))
+        return self.keypoint_weight
 
     @property
     def num_labelled(self) -> np.ndarray:
@@ -145,7 +165,7 @@ class Instances:
     def speaking(self, skeleton: Skeleton) -> Instances:
         """The same people in another skeleton, keypoints carried by name.
 
-        Keypoints the other skeleton lacks are dropped; those it has and we lack become unlabelled.
+        Keypoints the other skeleton lacks are dropped; those it has and we lack become unlabelled (weight 1).
         """
         if skeleton == self.skeleton:
             return self
@@ -153,7 +173,12 @@ class Instances:
         keypoints = np.zeros((len(self), len(skeleton), 3))
         known = position >= 0
         keypoints[:, known] = self.keypoints[:, position[known]]
-        return replace(self, keypoints=keypoints, skeleton=skeleton)
+        weight = self.keypoint_weight
+        if weight is not None:
+            carried = np.ones((len(self), len(skeleton)))
+            carried[:, known] = weight[:, position[known]]
+            weight = carried
+        return replace(self, keypoints=keypoints, skeleton=skeleton, keypoint_weight=weight)
 
     def sorted_by_image(self) -> Instances:
         """The canonical order of a box list: image id, then box, then falling score."""

@@ -16,21 +16,19 @@ from kpkit.core.errors import InputError
 from kpkit.core.instances import ImageTable, Instances
 from kpkit.core.skeletons import COCO17, Skeleton
 from kpkit.core.visibility import VisibilityCodes
-from kpkit.data.image_lists import image_rows, image_table, read_image_list, write_image_list
+from kpkit.data.coco_write import write_annotations
+from kpkit.data.image_lists import image_table, read_image_list, write_image_list
 from kpkit.data.json_rows import (
     BOX,
     INT64,
     Label,
     check_boxes,
-    check_finite,
     decode_document,
     decode_rows,
-    number_lists,
     read_bytes,
     refuse_first,
     repeated,
     row_label,
-    write_rows,
 )
 from kpkit.data.visibility import check_codes
 
@@ -64,6 +62,7 @@ class _Annotation(msgspec.Struct, gc=False):
     area: float | None = None
     iscrowd: int | bool = 0
     score: float | None = None
+    keypoint_weight: list[float] | None = None
 
 
 def read_annotations(
@@ -80,16 +79,16 @@ def read_annotations(
     Returns:
         Every picture, and every annotation of the category named "person" (or of id 1), in file order:
         crowds and persons without labelled keypoints too. Source "C"; score 1 where the file gives none.
-        Without ``area`` it is 0.53 x the box (AREA_OF_BOX), without ``iscrowd`` no crowd, as in AI
-        Challenger conversions.
+        ``keypoint_weight`` is kpkit's own key: loss weights, 1 for rows without it. Without ``area`` it is
+        0.53 x the box (AREA_OF_BOX), without ``iscrowd`` no crowd, as in AI Challenger conversions.
 
     Raises:
         InputError: the file is missing, broken or not COCO; a key is missing or of the wrong type; a
-            wrong keypoint count; a number that is not finite; a visibility other than 0, 1, 2, or codes of a
-            converted file that contradict ``codes``, with the evidence; a box of negative size, or of zero
-            size with labelled keypoints; an image or annotation id that occurs twice; an unknown image; a
-            file name that leaves its folder. A zero box without labelled keypoints passes: original COCO
-            files hold such rows (cocodataset/cocoapi issue 355).
+            wrong keypoint count; a number that is not finite; a keypoint weight outside 0..1; a visibility
+            other than 0, 1, 2, or codes of a converted file that contradict ``codes``, with the evidence; a
+            box of negative size, or of zero size with labelled keypoints; an image or annotation id that
+            occurs twice; an unknown image; a file name that leaves its folder. A zero box without labelled
+            keypoints passes: original COCO files hold such rows (cocodataset/cocoapi issue 355).
     """
     document = decode_document(read_bytes(path), _File, path, _WHAT)
     images = image_table(document.images, path)
@@ -126,6 +125,7 @@ def _instances(
         return Instances.empty(skeleton)
     # Keypoints are nearly all of the data: written in place once, not kept twice while blocks are joined.
     keypoints = np.empty((len(raws), len(skeleton), 3))
+    weights: list[tuple[int, np.ndarray]] = []  # of the blocks that hold any
     parts: list[tuple[np.ndarray, ...]] = []
     rows_before = filled = 0
     for block in decode_rows(raws, _Annotation, path, "annotations"):
@@ -133,6 +133,8 @@ def _instances(
         rows = block if len(kept) == len(block) else [block[k] for k in kept]
         place = np.array(kept, np.int64) + rows_before
         keypoints[filled : filled + len(rows)] = _keypoints(rows, place, skeleton, path)
+        if any(row.keypoint_weight is not None for row in rows):
+            weights.append((filled, _weights(rows, place, skeleton, path)))
         parts.append((place, *_columns(rows)))
         rows_before += len(block)
         filled += len(rows)
@@ -152,9 +154,15 @@ def _instances(
     refuse_first((box[:, 2:] < 0).any(axis=1), path, label, "the box's width or height is negative", BOX)
     check_boxes(box, (visibility > 0).any(axis=1), path, label)
     refuse_first(area < 0, path, label, "the area is negative")
+    weight = None
+    if weights:
+        weight = np.ones(keypoints.shape[:2])
+        for start, block_weights in weights:
+            weight[start : start + len(block_weights)] = block_weights
     return Instances.of(
-        image_id, box, keypoints, score=score, area=area, crowd=crowd, source="C", id=ids, skeleton=skeleton
-    )
+        image_id, box, keypoints, score=score, area=area, crowd=crowd, source="C", id=ids, skeleton=skeleton,
+        keypoint_weight=weight,
+    )  # fmt: skip
 
 
 def _columns(rows: list[_Annotation]) -> tuple[np.ndarray, ...]:
@@ -188,77 +196,21 @@ def _keypoints(
     return flat.reshape(len(rows), len(skeleton), 3)
 
 
+def _weights(rows: list[_Annotation], place: np.ndarray, skeleton: Skeleton, path: str | Path) -> np.ndarray:
+    """(N, K) keypoint weights of one block, 1 where a row gives none; refuses a wrong count or value."""
+    label = _label(place, np.array([row.id for row in rows], np.int64))
+    ones = [1.0] * len(skeleton)
+    lists = [ones if row.keypoint_weight is None else row.keypoint_weight for row in rows]
+    count = np.array([len(weights) for weights in lists], np.int64)
+    refuse_first(
+        count != len(skeleton), path, label,
+        lambda k: f"'keypoint_weight' has {count[k]} numbers, must be {len(skeleton)}",
+    )  # fmt: skip
+    weights = np.array(lists)
+    outside = ~((weights >= 0) & (weights <= 1)).all(axis=1)
+    refuse_first(outside, path, label, "a keypoint weight is not in 0..1")
+    return weights
+
+
 def _label(place: np.ndarray, ids: np.ndarray) -> Label:
     return lambda row: row_label("annotations", int(place[row]), f"id {ids[row]}")
-
-
-def write_annotations(
-    path: str | Path,
-    images: ImageTable,
-    instances: Instances,
-    *,
-    segmentation: list[object] | None = None,
-    info: dict[str, object] | None = None,
-    scores: bool = False,
-) -> None:
-    """Write a COCO person-keypoints file that pycocotools loads (gzipped when named ``.gz``).
-
-    Args:
-        path: replaced atomically.
-        images: every picture, also those without persons.
-        instances: labels; third keypoint values must be visibilities. Ids of 0 become new unique ids.
-        segmentation: N polygons lists or RLE objects, in row order.
-        info: the file's ``info`` record.
-        scores: add each instance's score as ``score``.
-
-    Raises:
-        InputError: an image the table lacks, an id twice, a visibility other than 0, 1, 2, a number that
-            is not finite.
-    """
-    ids = _unique_ids(instances.id)
-
-    def label(row: int) -> str:
-        return row_label("instances", row, f"image {instances.image_id[row]}")
-
-    refuse_first(images.rows_of(instances.image_id) < 0, path, label, "the image is not in the image table")
-    refuse_first(repeated(ids), path, label, "the annotation id occurs twice")
-    wrong = ~np.isin(instances.keypoints[:, :, 2], (0, 1, 2)).all(axis=1)
-    refuse_first(wrong, path, label, "a keypoint's visibility is not 0, 1 or 2")
-    check_finite(path, label, instances.keypoints, instances.box, instances.area, instances.score)
-    columns: dict[str, list[object]] = {
-        "id": ids.tolist(),
-        "image_id": instances.image_id.tolist(),
-        "category_id": [1] * len(ids),
-        "iscrowd": instances.crowd.astype(int).tolist(),
-        "bbox": instances.box.tolist(),
-        "area": instances.area.tolist(),
-        "num_keypoints": instances.num_labelled.tolist(),
-        "keypoints": list(number_lists(instances.keypoints.reshape(len(ids), 3 * len(instances.skeleton)))),
-    }
-    if segmentation is not None:
-        columns["segmentation"] = segmentation
-    if scores:
-        columns["score"] = instances.score.tolist()
-    document = {
-        "info": info or {},
-        "licenses": [],
-        "images": image_rows(images),
-        "annotations": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)],
-        "categories": [
-            {
-                "supercategory": "person",
-                "id": 1,
-                "name": "person",
-                "keypoints": instances.skeleton.keypoints,
-                "skeleton": [[a + 1, b + 1] for a, b in instances.skeleton.limb_indices],
-            }
-        ],
-    }
-    write_rows(path, document)
-
-
-def _unique_ids(ids: np.ndarray) -> np.ndarray:
-    """Ids of 0 replaced by those after the largest (COCOeval takes an id of 0 for "no match")."""
-    missing = ids == 0
-    first = max(int(ids.max(initial=0)), 0) + 1
-    return np.where(missing, first - 1 + np.cumsum(missing), ids)

@@ -29,6 +29,7 @@ class CropBatch:
         images: (B, h, w, 3) uint8, RGB; outside the picture 0.
         keypoints: (B, K, 2) float64, x and y in crop pixels; integers are pixel centres.
         visibility: (B, K) uint8, 0, 1 or 2 as labelled.
+        keypoint_weight: (B, K) float64 in 0..1, loss weights as labelled.
         inside: (B, K) bool, the point falls into the crop.
         source: (B,) str, where each person comes from, a letter of core.instances.SOURCES.
         matrix: (B, 2, 3) float64, image pixels to crop pixels (mirroring included).
@@ -39,6 +40,7 @@ class CropBatch:
     images: np.ndarray
     keypoints: np.ndarray
     visibility: np.ndarray
+    keypoint_weight: np.ndarray
     inside: np.ndarray
     source: np.ndarray
     matrix: np.ndarray
@@ -166,16 +168,19 @@ class CropDataset:
         people = self.instances[rows]
         views = self._views(people, geometry, rows, epoch)
         matrix = _matrices(views, geometry)
-        points = people.keypoints
-        swapped = points[:, people.skeleton.flip_order]
-        points = np.where(views.flip[:, None, None], swapped, points)
+        labels = np.concatenate([people.keypoints, people.weights[..., None]], axis=2)
+        swapped = labels[:, people.skeleton.flip_order]
+        labels = np.where(views.flip[:, None, None], swapped, labels)
+        points, weight = labels[..., :3], labels[..., 3]
         keypoints = transform(matrix, points[:, :, :2])
         height, width = geometry.input_size
         # A pixel reaches half a pixel round its centre, so the crop spans -0.5 .. width - 0.5.
         inside = np.all((keypoints >= -0.5) & (keypoints < np.array([width, height]) - 0.5), axis=2)
         images = np.empty((len(rows), height, width, 3), np.uint8)
         visibility = points[:, :, 2].astype(np.uint8)
-        return CropBatch(rows, images, keypoints, visibility, inside, people.source, matrix, views.flip)
+        return CropBatch(
+            rows, images, keypoints, visibility, weight, inside, people.source, matrix, views.flip
+        )
 
     def _views(self, people: Instances, geometry: CropGeometry, rows: np.ndarray, epoch: int) -> Views:
         if self.augmentation is None:

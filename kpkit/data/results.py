@@ -147,6 +147,8 @@ def write_detections(path: str | Path, instances: Instances) -> None:
 def write_poses(path: str | Path, instances: Instances) -> None:
     """Keep Instances exactly (every array, no rounding) in a compressed .npz; equal input, equal bytes."""
     arrays = {name: getattr(instances, name) for name in _FIELDS}
+    if instances.keypoint_weight is not None:
+        arrays["keypoint_weight"] = instances.keypoint_weight
     with replacing(path) as temporary, open(temporary, "wb") as handle:
         np.savez_compressed(handle, allow_pickle=False, skeleton=np.array(instances.skeleton.name), **arrays)
 
@@ -158,7 +160,8 @@ def read_poses(path: str | Path) -> Instances:
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in (*_FIELDS, "skeleton")}
+            weight = [name for name in ("keypoint_weight",) if name in stored.files]
+            arrays = {name: stored[name] for name in (*_FIELDS, "skeleton", *weight)}
         return Instances(skeleton=SKELETONS[str(arrays.pop("skeleton"))], **arrays)
     except FileNotFoundError:
         raise InputError("no such file", file=path) from None

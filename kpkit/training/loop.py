@@ -157,11 +157,13 @@ class Stepper:
         place = self.plan.place(step, in_phase=training.schedule.restart)
         set_rate(state.optimizer, learning_rate(training.schedule, training.learning_rate, *place))
         images = self.normalise(batch.images).contiguous(memory_format=torch.channels_last)
-        points, visibility, inside, negative = (
+        points, visibility, weight, inside, negative = (
             torch.from_numpy(array).to(self.device)
-            for array in (batch.keypoints, batch.visibility, batch.inside, batch.negative)
-        )
-        points, negative = points.float(), negative[:, None]
+            for array in (
+                batch.keypoints, batch.visibility, batch.keypoint_weight, batch.inside, batch.negative,
+            )
+        )  # fmt: skip
+        points, weight, negative = points.float(), weight.float(), negative[:, None]
         present = (visibility > 0) & shown_keypoints(spec.codec, self.codec, points, inside) & ~negative
         outputs = state.network.outputs
         targets = draw_targets(spec.codec, self.codec, outputs, points, present)
@@ -171,7 +173,7 @@ class Stepper:
             predictions,
             outputs,
             targets,
-            (present | negative).float(),
+            torch.where(negative, 1.0, present * weight),
             training.ohkm,
             empty=self._empty(batch, present & (visibility > 1)) if training.zero_unseen else None,
         )

@@ -111,3 +111,22 @@ def test_image_table_faults() -> None:
         ImageTable.of([4, 5, 4], ["a", "b", "c"])
     with pytest.raises(KpkitError, match="differ in length"):
         ImageTable.of([4, 5], ["a"])
+
+
+def weighted(count: int) -> Instances:
+    weight = np.random.default_rng(count).random((count, 17))
+    return Instances.of(np.arange(count), np.ones((count, 4)), keypoint_weight=weight)
+
+
+def test_keypoint_weights_follow_their_people() -> None:
+    plain, heavy = Instances.of([7, 8], np.ones((2, 4))), weighted(3)
+    assert plain.keypoint_weight is None and (plain.weights == 1).all()
+    assert plain[:1].keypoint_weight is None and Instances.concat([plain, plain]).keypoint_weight is None
+    joined = Instances.concat([plain, heavy])
+    np.testing.assert_array_equal(joined.weights, np.concatenate([np.ones((2, 17)), heavy.weights]))
+    np.testing.assert_array_equal(joined[[4, 0]].weights, joined.weights[[4, 0]])
+    there = heavy.speaking(AIC14)
+    np.testing.assert_array_equal(there.weights[:, 0], heavy.weights[:, 6])  # right_shoulder
+    assert (there.weights[:, 12:] == 1).all()
+    with pytest.raises(KpkitError, match="keypoint_weight has shape"):
+        heavy.with_(keypoint_weight=np.ones((3, 16)))

@@ -17,6 +17,7 @@ from kpkit.core.errors import InputError
 from kpkit.core.instances import ImageTable, Instances
 from kpkit.core.skeletons import AIC14, COCO17
 from kpkit.data.coco import read_annotations, read_image_list, write_annotations, write_image_list
+from kpkit.data.coco_write import write_annotation_stream
 
 
 def good() -> dict[str, Any]:
@@ -263,6 +264,58 @@ def test_pycocotools_loads_what_is_written(tmp_path: Path) -> None:
     category = coco.loadCats(1)[0]
     assert category["keypoints"] == list(COCO17.keypoints)
     assert [1, 2] in category["skeleton"]
+
+
+def people_of(count: int) -> Instances:
+    rng = np.random.default_rng(count)
+    keypoints = rng.uniform(0, 60, (count, 17, 3))
+    keypoints[:, :, 2] = rng.integers(0, 3, (count, 17))
+    return Instances.of(
+        rng.choice([5, 9], count), np.tile([1.0, 2.0, 30.0, 40.0], (count, 1)), keypoints,
+        score=rng.random(count), id=np.arange(1, count + 1),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["labels.json", "labels.json.gz"])
+def test_a_stream_of_people_is_the_file_of_all(tmp_path: Path, name: str) -> None:
+    images = ImageTable.of([5, 9], ["a.jpg", "b.jpg"])
+    people = people_of(7)
+    whole, stream = tmp_path / name, tmp_path / f"stream-{name}"
+    write_annotations(whole, images, people, scores=True, info={"year": 2017})
+    blocks = [people[:3], people[:0], people[3:]]
+    write_annotation_stream(
+        stream, images, ((b, {"score": b.score.tolist()}) for b in blocks),
+        skeleton=COCO17, info={"year": 2017},
+    )  # fmt: skip
+    assert stream.read_bytes() == whole.read_bytes()
+    assert len(read_annotations(stream)[1]) == 7
+    write_annotation_stream(stream, images, [], skeleton=COCO17)
+    assert len(read_annotations(stream)[1]) == 0
+
+    def broken() -> Any:
+        yield people, {}
+        raise InputError("enough")
+
+    with pytest.raises(InputError, match="enough"):
+        write_annotation_stream(stream, images, broken(), skeleton=COCO17)
+    assert len(read_annotations(stream)[1]) == 0 and len(list(tmp_path.iterdir())) == 2
+
+
+def test_keypoint_weights_are_carried(tmp_path: Path) -> None:
+    path, images, people = tmp_path / "w.json", ImageTable.of([5, 9], ["a.jpg", "b.jpg"]), people_of(4)
+    write_annotations(path, images, people)
+    assert read_annotations(path)[1].keypoint_weight is None
+    weight = np.random.default_rng(1).random((4, 17))
+    write_annotations(path, images, people.with_(keypoint_weight=weight))
+    np.testing.assert_array_equal(read_annotations(path)[1].keypoint_weight, weight)
+    document = json.loads(path.read_bytes())
+    del document["annotations"][2]["keypoint_weight"]
+    mixed = read_annotations(write(tmp_path, document, "mixed.json"))[1].weights
+    np.testing.assert_array_equal(mixed[2], np.ones(17))
+    np.testing.assert_array_equal(mixed[[0, 1, 3]], weight[[0, 1, 3]])
+    for wrong, words in (([0.5] * 16, "'keypoint_weight' has 16 numbers"), ([1.5] * 17, "not in 0..1")):
+        document["annotations"][1]["keypoint_weight"] = wrong
+        refusal(write(tmp_path, document, "wrong.json"), "annotations[1] (id 2)", words)
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,19 @@ def test_several_geometries_show_the_same_people(folder: Path, monkeypatch: pyte
     assert together[1].images.shape == (3, 96, 128, 3)
 
 
+def test_weights_follow_their_keypoints_through_a_mirror(folder: Path) -> None:
+    data = dataset(folder, augmentation=Augmentation(flip=0.5))
+    assert (data.batch([0]).keypoint_weight == 1).all()
+    weight = np.random.default_rng(0).random((len(data), 17))
+    data.instances = data.instances.with_(keypoint_weight=weight)
+    batches = [data.batch(np.arange(len(data)), epoch) for epoch in range(4)]
+    assert {flipped for batch in batches for flipped in batch.flipped} == {False, True}
+    for batch in batches:
+        for row, flipped in enumerate(batch.flipped):
+            wanted = weight[row, COCO17.flip_order] if flipped else weight[row]
+            np.testing.assert_array_equal(batch.keypoint_weight[row], wanted)
+
+
 @given(
     st.lists(st.floats(-500, 3000), min_size=2, max_size=2),
     st.lists(st.floats(0.5, 2000), min_size=2, max_size=2),

@@ -230,6 +230,28 @@ def test_negatives_weigh_everywhere_and_nothing_is_drawn_for_them(
     assert weight[~negative].numpy().tolist() == [labelled.astype(float).tolist()] * 8
 
 
+def test_soft_labels_weigh_as_they_say_and_negatives_fully(
+    dots: LoadedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keypoints = dots.people.keypoints.copy()
+    keypoints[:, 3] = 0
+    soft = np.tile(np.linspace(0.1, 0.9, 17), (len(dots.people), 1))
+    seen: list[torch.Tensor] = []
+
+    def noting(*given: Any, empty: torch.Tensor | None) -> torch.Tensor:
+        seen.append(given[3])
+        return supervision_loss(*given, empty=empty)
+
+    monkeypatch.setattr(loop, "supervision_loss", noting)
+    spec = recipe(phases=["CH"], epochs=[1], batch_size=16)
+    run(spec, training_data(spec, replace(dots, people=dots.people.with_(
+        keypoints=keypoints, keypoint_weight=soft))), tmp_path)  # fmt: skip
+    negative = seen[0][:, 3] == 1
+    assert negative.sum() == 8 and (seen[0][negative] == 1).all()
+    wanted = np.where(np.arange(17) == 3, 0, soft[0])
+    np.testing.assert_allclose(seen[0][~negative].numpy(), np.tile(wanted, (8, 1)), rtol=1e-6)
+
+
 @pytest.mark.parametrize("source", ["C", "A"])
 def test_unseen_keypoints_of_coco_become_empty_where_the_recipe_says_so(
     dots: LoadedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
