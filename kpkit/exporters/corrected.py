@@ -155,7 +155,7 @@ def changes(before: Instances, corrected: Corrected) -> Changes:
     return Changes(len(old) - changed, changed, len(after) - len(old), len(before) - len(old))
 
 
-_PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+_PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 
 def numbers(texts: Iterable[str]) -> list[float] | None:

@@ -62,7 +62,9 @@ class Pictures:
         parts = _parts(name)
         rows = self._by_stem.get(parts[-1], []) if parts else []
         same = [row for row in rows if self._parts[row] == parts]
-        return same or [row for row in rows if _ends_with(self._parts[row], parts)]
+        alike = same or [row for row in rows if _ends_with(self._parts[row], parts)]
+        shared = {row: min(len(self._parts[row]), len(parts)) for row in alike}
+        return [row for row in alike if shared[row] == max(shared.values())]
 
     def take(self, row: int, where: str) -> int:
         """Note that the file speaks of a picture; returns its image id. Raises InputError the second time."""

@@ -11,8 +11,8 @@ pixel index x (whole numbers are pixel centres) becomes x / width, without half 
 count from the picture's corner. Visibilities are COCO's 0, 1, 2.
 
 The format has no room for ids, scores, sources, areas and crowd regions; corrected.recognise gives them back
-from the labels that were exported. Ultralytics ignores a picture altogether when one number is out of range, so
-boxes are cut at the picture's edge and keypoints outside of it become unlabelled.
+from the labels that were exported. Ultralytics ignores a picture altogether when one number is out of range,
+so boxes are cut at the picture's edge and keypoints outside of it become unlabelled.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ def _lines(images: ImageTable, people: Instances, rows: np.ndarray) -> tuple[lis
     shown = inside & (visibility > 0)
     points = np.where(shown[..., None], np.dstack([share, visibility]), 0)
     table = np.concatenate(
-        [(low + high) / 2 / size, (high - low) / size, points.reshape(len(people), -1)], axis=1
+        [(low + high) / 2 / size, (high - low) / size, points.reshape(len(people), 3 * len(people.skeleton))],
+        axis=1,
     )
     lines: list[list[str]] = [[] for _ in range(len(images))]
     for row, values in zip(rows[kept].tolist(), table[kept].tolist(), strict=True):

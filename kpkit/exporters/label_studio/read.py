@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -139,8 +139,9 @@ def _picture(task: _Task, pictures: Pictures, where: str) -> int:
         return pictures.find(name, where)
     links = [value for value in task.data.values() if isinstance(value, str)]
     names = [name for link in [*links, task.file_upload or ""] if (name := _file_of(link))]
-    # an uploaded file's name gets eight random digits and a dash before it
-    names += [re.sub(r"(^|/)[0-9a-f]{8}-(?=[^/]+$)", r"\1", name) for name in names]
+    # folders of a link are the server's, which puts eight random digits and a dash before an uploaded name
+    names += [PurePosixPath(name).name for name in names]
+    names += [re.sub(r"^[0-9a-f]{8}-", "", name) for name in names]
     for name in names:
         if len(rows := pictures.look_for(name)) == 1:
             return rows[0]
