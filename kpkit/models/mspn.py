@@ -185,6 +185,7 @@ class MSPN(PoseNetwork):
                 ohkm=j == 3,
                 weight=1.0 if j == 3 else coarse_weight,
                 auxiliary=(i, j) != (stages - 1, 3),
+                stage=i,
             )
             for i in range(stages)
             for j in range(4)

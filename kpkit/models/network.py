@@ -18,6 +18,7 @@ class Output:
         ohkm: whether the loss keeps only the hardest keypoints (online hard keypoint mining).
         weight: factor of this output's loss in the sum.
         auxiliary: serves supervision only; inference does not compute it.
+        stage: which of a multi-stage network's stages makes it, from 0.
     """
 
     stride: int
@@ -25,6 +26,7 @@ class Output:
     ohkm: bool = False
     weight: float = 1.0
     auxiliary: bool = False
+    stage: int = 0
 
 
 class Encoder(nn.Module):
@@ -71,6 +73,11 @@ class PoseNetwork(nn.Module):
     def stride(self) -> int:
         """Input pixels per pixel of the final heatmap."""
         return self.outputs[-1].stride
+
+    @property
+    def stage_count(self) -> int:
+        """How many stages follow each other, each with heatmaps of its own; 1 for most networks."""
+        return self.outputs[-1].stage + 1
 
     def layers(self) -> list[list[nn.Parameter]]:
         """The encoder's parameters by layer, from the image on, for learning rates that decay towards it.

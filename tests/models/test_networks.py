@@ -200,6 +200,8 @@ def test_outputs_are_supervised_as_the_papers_do() -> None:
     assert [o.level for o in mspn.outputs] == [0, 1, 2, 3, 1, 2, 3, 4]
     assert [o.weight for o in mspn.outputs] == [0.25, 0.25, 0.25, 1.0] * 2
     assert [o.ohkm for o in mspn.outputs] == [False, False, False, True] * 2
+    assert [o.stage for o in mspn.outputs] == [0] * 4 + [1] * 4
+    assert (mspn.stage_count, cpn.stage_count) == (2, 1)
     assert ccm.outputs == (Output(stride=2, weight=0.5, auxiliary=True), Output(stride=2))
     for net in (cpn, mspn, ccm):
         assert [o.auxiliary for o in net.outputs] == [True] * (len(net.outputs) - 1) + [False]
