@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
-from kpkit.specs.base import About, Spec
+from kpkit.core.skeletons import SKELETONS
+from kpkit.specs.base import About, Spec, did_you_mean
 from kpkit.specs.datasets import DatasetSpec, SkeletonName
 from kpkit.specs.poses import BoxSource, DecodeSpec, PosesSpec, Share
 
@@ -102,7 +103,8 @@ class DataSpec(Spec):
     """``[data]``: the sources by the CCM paper's letters, and the validation set.
 
     ``ratios`` give, per letter, how many samples an epoch draws for each sample of C; a source without a
-    ratio is shown whole once an epoch.
+    ratio is shown whole once an epoch. ``loss_weights`` are factors on the loss of each letter's people, 1
+    where none is given.
     """
 
     A: str = ""
@@ -112,12 +114,20 @@ class DataSpec(Spec):
     val: str = ""
     val_boxes: BoxSource = "detections"
     ratios: dict[str, PositiveFloat] = {}
+    loss_weights: dict[str, PositiveFloat] = {}
 
     @field_validator("ratios")
     @classmethod
     def _ratio_letters(cls, value: dict[str, float]) -> dict[str, float]:
         if set(value) - set("AHU"):
             raise ValueError("ratios are named A, H or U; C is what they are counted against")
+        return value
+
+    @field_validator("loss_weights")
+    @classmethod
+    def _weight_letters(cls, value: dict[str, float]) -> dict[str, float]:
+        if set(value) - set("ACHU"):
+            raise ValueError("loss weights are named A, C, H or U")
         return value
 
 
@@ -164,12 +174,32 @@ class ScheduleSpec(Spec):
         return self
 
 
+class ResamplingSpec(Spec):
+    """``[training.resampling]``: later stages see the people that the stage before does badly.
+
+    The Megvii 2018 report's curriculum, which trained stage by stage. Here the stages train together: at the
+    start of every due epoch each stage looks at all people of C, upright in their plain boxes, and until the
+    next time whoever reaches the threshold's OKS under a stage weighs nothing in the losses of the stage
+    after it. What a look finds is independent of the look before, so people come back when a stage gets
+    worse at them. People of A and U and hard negatives are shown to all stages.
+
+    Attributes:
+        thresholds: OKS below which a person is shown, of stage 2, stage 3, ... (0.8 and 0.6 in the report).
+        after: epochs, over all phases, in which everyone is shown to all stages before the first look.
+        every: epochs from one look to the next.
+    """
+
+    thresholds: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)]
+    after: PositiveInt = 1
+    every: PositiveInt = 1
+
+
 class TrainingSpec(Spec):
     """``[training]``: the loop.
 
     Attributes:
-        phases: sources shown together, phase by phase, such as ``["ACHU", "CH"]``; none where the recipe's
-            weights are already trained.
+        phases: sources shown together, phase by phase, such as ``["ACHU", "CH"]``, or the paper's
+            ``"ACHU -> CH"``; none where the recipe's weights are already trained.
         epochs: passes over C (over the first source where a phase lacks C), per phase.
         layer_decay: factor on the learning rate from one layer of a transformer to the one before it, towards
             the image (ViTPose 0.75 to 0.85), which also frees biases, norms and positions of weight decay; 1
@@ -177,6 +207,9 @@ class TrainingSpec(Spec):
         clip_norm: greatest norm of all gradients together; 0 for any.
         ema: decay of the weight average that is validated and kept; 0 for none.
         ohkm: keypoints that count where a network output is trained with OHKM.
+        keypoint_weights: factors on the loss of keypoints by name, 1 where none is given (HRNet has 1.2 for
+            elbows and knees, 1.5 for wrists and ankles as an option).
+        resampling: which people the later stages of a multi-stage network see; all where it is not given.
         zero_unseen: the Megvii way with keypoints of C that are not visible (v below 2: occluded, unlabelled
             or outside the crop): outputs without OHKM learn an empty map for them. Otherwise, in outputs with
             OHKM, and with A and U, which lack labels of keypoints that are there, labelled ones (v above 0)
@@ -197,12 +230,21 @@ class TrainingSpec(Spec):
     schedule: ScheduleSpec = ScheduleSpec()
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     ohkm: PositiveInt = 8
+    keypoint_weights: dict[str, PositiveFloat] = {}
+    resampling: ResamplingSpec | None = None
     zero_unseen: bool = False
     max_steps: PositiveInt | None = None
     validate_every: Annotated[int, Field(ge=0)] = 0
     checkpoint_every: PositiveInt = 200
     workers: PositiveInt = 1
     seed: Annotated[int, Field(ge=0)] = 0
+
+    @field_validator("phases", mode="before")
+    @classmethod
+    def _in_arrows(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = [phase.strip() for phase in value.replace("→", "->").split("->")]
+        return tuple(value) if isinstance(value, list) else value  # a strict model no longer sees JSON here
 
     @field_validator("phases")
     @classmethod
@@ -253,4 +295,14 @@ class RecipeSpec(Spec):
         for letter in sorted(set("".join(self.training.phases))):
             if not getattr(self.data, letter):
                 raise ValueError(f"a phase shows {letter}, but data.{letter} is not named")
+        known = SKELETONS[self.network.skeleton].keypoints
+        for name in self.training.keypoint_weights:
+            if name not in known:
+                skeleton = self.network.skeleton
+                raise ValueError(
+                    f"training.keypoint_weights names {name!r}, no keypoint of {skeleton}; "
+                    + did_you_mean(name, known)
+                )
+        if self.training.resampling and "C" not in "".join(self.training.phases):
+            raise ValueError("training.resampling judges the people of C, but no phase shows C")
         return self

@@ -16,7 +16,7 @@ from kpkit.core.errors import InputError
 from kpkit.specs.base import did_you_mean, parse
 from kpkit.specs.ensemble import EnsembleSpec
 from kpkit.specs.loader import KINDS, load
-from kpkit.specs.recipe import RecipeSpec
+from kpkit.specs.recipe import RecipeSpec, TrainingSpec
 
 RECIPE = """
 kind = "recipe"
@@ -125,7 +125,10 @@ def _models(annotation: Any) -> Any:
         ("training.ema = 1", "training.ema", "1", "less than 1"),
         ('training.optimizer = "sgd"', "training.optimizer", "'sgd'", "'adam' or 'adamw'"),
         ("training.epochs = [2, 0]", "training.epochs.1", "0", "greater than 0"),
-        ('training.phases = "CH"', "training.phases", "'CH'", "array"),
+        ("training.phases = 3", "training.phases", "3", "array"),
+        ('training.phases = ["CH", 3]', "training.phases.1", "3", "string"),
+        ('training.phases = "CH -> CX"', "training.phases", "CX", "distinct letters of A, C, H, U"),
+        ('training.phases = "CH -> "', "training.phases", "'CH -> '", "distinct letters of A, C, H, U"),
         ('training.phases = ["CH", "CX"]', "training.phases", "CX", "distinct letters of A, C, H, U"),
         ('training.phases = ["CC", "C"]', "training.phases", "CC", "distinct letters of A, C, H, U"),
         ('training.phases = ["", "C"]', "training.phases", "''", "distinct letters of A, C, H, U"),
@@ -149,6 +152,21 @@ def _models(annotation: Any) -> Any:
         ("data.H.min_score = 1.5", "data.H.min_score", "1.5", "less than or equal to 1"),
         ('data.H = "coco_train2017"', "data.H", "'coco_train2017'", "object"),
         ("data.ratios = {A = 0}", "data.ratios.A", "0", "greater than 0"),
+        ("data.loss_weights = {C = 0}", "data.loss_weights.C", "0", "greater than 0"),
+        ("training.keypoint_weights = {nose = 0}", "training.keypoint_weights.nose", "0", "greater than 0"),
+        ("training.resampling = {thresholds = []}", "training.resampling.thresholds", "[]", "at least 1"),
+        (
+            "training.resampling = {thresholds = [0.8, 1.1]}",
+            "training.resampling.thresholds.1",
+            "1.1",
+            "equal to 1",
+        ),
+        (
+            "training.resampling = {thresholds = [0.8], every = 0}",
+            "training.resampling.every",
+            "0",
+            "greater than 0",
+        ),
         ("decode.flip_shift = -2", "decode.flip_shift", "-2", "greater than or equal to -1 or 'exact'"),
         ("decode.flip_shift = 2", "decode.flip_shift", "2", "less than or equal to 1 or 'exact'"),
         ('decode.flip_shift = "exat"', "decode.flip_shift", "'exat'", "a valid number or 'exact'"),
@@ -183,12 +201,38 @@ def test_wrong_values(changes: str, key: str, shown: str, allowed: str) -> None:
         ),
         ("codec.kernels = [7]", "codec", 'target = "gaussian" takes sigmas, and no kernels'),
         ("data.ratios = {C = 1}", "data.ratios", "ratios are named A, H or U"),
+        ("data.loss_weights = {B = 1}", "data.loss_weights", "loss weights are named A, C, H or U"),
+        (
+            "training.keypoint_weights = {left_wirst = 1.5}",
+            None,
+            "training.keypoint_weights names 'left_wirst', no keypoint of coco17; did you mean 'left_wrist'?",
+        ),
+        (
+            'data.A = "aic_train"\ntraining.phases = ["A", "A"]\ntraining.resampling = {thresholds = [0.8]}',
+            None,
+            "training.resampling judges the people of C, but no phase shows C",
+        ),
     ],
 )
 def test_keys_that_do_not_go_together(changes: str, row: str | None, cause: str) -> None:
     error = refusal(RECIPE, changes)
     assert error.row == row
     assert error.cause.startswith(cause)
+
+
+@pytest.mark.parametrize(
+    ("text", "phases"),
+    [
+        ("C", ("C",)),
+        ("A -> C", ("A", "C")),
+        ("ACHU→CH", ("ACHU", "CH")),
+        (" CHU ->C -> CH", ("CHU", "C", "CH")),
+    ],
+)
+def test_a_strategy_in_the_paper_s_words(text: str, phases: tuple[str, ...]) -> None:
+    told = {"phases": text, "epochs": [1] * len(phases)}
+    assert parse(TrainingSpec, told, "x").phases == phases
+    assert parse(TrainingSpec, told, "x") == parse(TrainingSpec, told | {"phases": list(phases)}, "x")
 
 
 def test_a_recipe_listed_twice() -> None:
