@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from kpkit.models.anatomy import Part
 
-_LEFT_OUT = ("family", "backbone", "training", "source", "published M")
+_LEFT_OUT = ("family", "backbone", "no aux.", "source", "published M")
 """On narrow terminals these columns go, in this order; --json has all of them."""
 
 
@@ -23,7 +23,7 @@ def print_models(rows: Sequence[dict[str, Any]], published_convention: bool) -> 
         published_convention: show its GFLOPs in place of GMACs.
     """
     unit, key = ("GFLOPs*", "gflops_published_convention") if published_convention else ("GMACs", "gmacs")
-    columns = ["network", "family", "backbone", "input", "params M", "training", unit, "training",
+    columns = ["network", "family", "backbone", "input", "params M", "no aux.", unit, "no aux.",
                "published M", "GFLOPs", "AP", "source"]  # fmt: skip
     lines = []
     for place, row in enumerate(rows):
@@ -39,6 +39,7 @@ def print_models(rows: Sequence[dict[str, Any]], published_convention: bool) -> 
             start = measured if i == 0 else [""] * len(measured)
             lines.append([*start, _text(publication.get("gflops")), _text(publication.get("ap")), where])
     _print(columns, lines, left=("network", "family", "backbone", "source"))
+    print("no aux.: without the heads and decoders that serve training alone")
     if published_convention:
         print("* as HRNet's tables count: in 2^30, transposed convolutions at their output positions")
 
@@ -74,9 +75,9 @@ def _outputs(shapes: Sequence[tuple[int, ...]]) -> str:
 
 
 def _both(row: dict[str, Any], key: str, unit: float) -> list[str]:
-    """A figure of inference, and of training where that is more."""
-    inference, training = row[key], row[f"{key}_training"]
-    return [f"{inference / unit:.2f}", "" if training == inference else f"{training / unit:.2f}"]
+    """A figure of the whole network, and without what serves training alone where there is such."""
+    whole, rest = row[key], row[f"{key}_without_auxiliary"]
+    return [f"{whole / unit:.2f}", "" if rest == whole else f"{rest / unit:.2f}"]
 
 
 def _size(shape: Sequence[int]) -> str:
