@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import json
 import os
 import tempfile
 import warnings
@@ -15,8 +16,11 @@ from torch import Tensor, nn
 
 from kpkit.core.errors import KpkitError
 from kpkit.core.files import replacing
+from kpkit.core.skeletons import SKELETONS
+from kpkit.inference.network import make_codec
 from kpkit.models.fuse import fuse_batch_norm
 from kpkit.models.network import PoseNetwork
+from kpkit.specs.recipe import CodecSpec, NetworkSpec
 
 IMAGES, HEATMAPS = "images", "heatmaps"
 """Names of the graph's input and output."""
@@ -70,6 +74,38 @@ def export_onnx(net: PoseNetwork, path: str | Path, metadata: Mapping[str, str] 
         for part in (data, draft) if data.exists() else (draft,):
             with replacing(path.with_name(part.name)) as temporary:
                 os.replace(part, temporary)
+
+
+def describe(net: PoseNetwork, network: NetworkSpec, codec: CodecSpec | None) -> dict[str, str]:
+    """What a reader of the file must know to feed it and to read its heatmaps, as ONNX metadata.
+
+    Args:
+        net: the network.
+        network: its ``[network]`` table.
+        codec: its ``[codec]`` table; without one only the network itself is described, since nobody said
+            what its input is normalised by and where its heatmap pixels lie.
+
+    Returns:
+        Texts by name, numbers and lists as JSON: ``network``, ``input_size`` (height, width), ``stride``
+        (input pixels per heatmap pixel), ``keypoints`` (names, in the heatmaps' order). Of the codec:
+        ``codec`` (its id), ``peak`` (the heatmaps' value at a keypoint), ``mean`` and ``std`` (of pictures
+        scaled to 0..1) and ``channel_order``.
+    """
+    known: dict[str, object] = {
+        "network": network.name,
+        "input_size": net.input_size,
+        "stride": net.stride,
+        "keypoints": SKELETONS[network.skeleton].keypoints,
+    }
+    if codec is not None:
+        known |= {
+            "codec": make_codec(codec, net.input_size, net.stride).id,
+            "peak": codec.peak,
+            "mean": network.mean,
+            "std": network.std,
+            "channel_order": network.channel_order,
+        }
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in known.items()}
 
 
 def _require_packages() -> None:

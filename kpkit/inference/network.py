@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -14,7 +15,7 @@ from kpkit.heatmaps.codecs import Codec
 from kpkit.heatmaps.flip import unflip
 from kpkit.models.catalogue import create_model
 from kpkit.models.network import PoseNetwork
-from kpkit.specs.recipe import NetworkSpec, RecipeSpec
+from kpkit.specs.recipe import CodecSpec, NetworkSpec, RecipeSpec
 
 
 def create_network(spec: NetworkSpec) -> PoseNetwork:
@@ -28,17 +29,17 @@ def create_network(spec: NetworkSpec) -> PoseNetwork:
 
 def codec_of(spec: RecipeSpec, network: PoseNetwork) -> Codec:
     """The codec of a recipe's network: the recipe's crop, the network's stride."""
-    return _codec(spec, network.stride)
+    return make_codec(spec.codec, spec.network.input_size, network.stride)
 
 
 def crop_geometry(spec: RecipeSpec) -> CropGeometry:
     """How a recipe's crops are cut."""
-    return _codec(spec, stride=1).geometry
+    return make_codec(spec.codec, spec.network.input_size, stride=1).geometry
 
 
-def _codec(spec: RecipeSpec, stride: int) -> Codec:
-    table = spec.codec
-    return Codec(table.convention, spec.network.input_size, stride, table.padding, table.margins)
+def make_codec(table: CodecSpec, input_size: tuple[int, int], stride: int) -> Codec:
+    """The codec of a ``[codec]`` table, for crops of a size and maps of a stride."""
+    return Codec(table.convention, input_size, stride, table.padding, table.margins)
 
 
 def normaliser(spec: NetworkSpec, device: torch.device) -> Callable[[np.ndarray], torch.Tensor]:
@@ -79,7 +80,6 @@ class Predictor:
         self.codec = codec_of(self.spec, self.network)
         self._normalise = normaliser(self.spec.network, self.device)
 
-    @torch.inference_mode()
     def heatmaps(self, crops: np.ndarray, *, mirrored: bool = False) -> np.ndarray:
         """Final heatmaps, divided by the recipe's peak, so that those of all networks are about 0 to 1.
 
@@ -90,6 +90,31 @@ class Predictor:
         Returns:
             (N, K, h', w') float32.
         """
+        (array,) = self._look(crops, mirrored, lambda images: self.network(images, final_only=True)[-1:])
+        return unflip(array, self.skeleton) if mirrored else array
+
+    def stage_heatmaps(self, crops: np.ndarray) -> list[tuple[int, np.ndarray]]:
+        """As ``heatmaps``, what every stage but the last ends with: (stride, heatmaps) stage by stage.
+
+        The last stage is not computed. Empty for a network of one stage.
+        """
+        last = {output.stage: number for number, output in enumerate(self.network.outputs)}
+        kept = list(last.values())[:-1]
+
+        def early(images: torch.Tensor) -> list[torch.Tensor]:
+            made = islice(self.network.stream(images, final_only=False), kept[-1] + 1 if kept else 0)
+            return [maps for number, maps in enumerate(made) if number in kept]
+
+        arrays = self._look(crops, False, early)
+        return [
+            (self.network.outputs[number].stride, maps) for number, maps in zip(kept, arrays, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def _look(
+        self, crops: np.ndarray, mirrored: bool, forward: Callable[[torch.Tensor], list[torch.Tensor]]
+    ) -> list[np.ndarray]:
+        """The heatmaps that a forward pass makes of crops, in evaluation mode, over the peak."""
         images = self._normalise(crops)
         if mirrored:
             images = images.flip(3)
@@ -97,13 +122,11 @@ class Predictor:
         training = self.network.training
         self.network.eval()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.spec.network.precision == "bf16"):
-            maps = self.network(images, final_only=True)[-1]
+            made = forward(images)
         self.network.train(training)
-        maps = maps.float()
-        if (peak := self.spec.codec.peak) != 1:
-            maps = maps / peak
-        array = maps.cpu().numpy()
-        return unflip(array, self.skeleton) if mirrored else array
+        peak = self.spec.codec.peak
+        made = [maps.float() for maps in made]
+        return [(maps if peak == 1 else maps / peak).cpu().numpy() for maps in made]
 
 
 def best_device() -> torch.device:

@@ -16,7 +16,7 @@ from .conftest import COUNTS, DOCUMENTS, Kpkit, World
 
 COMMANDS = [
     "demo", "run", "plan", "train", "predict", "mine", "pseudo-label", "ensemble", "submit", "evaluate",
-    "check", "compare", "models", "import-weights", "world", "data", "doctor",
+    "check", "compare", "models", "import-weights", "export-onnx", "world", "data", "doctor",
 ]  # fmt: skip
 NANO = DOCUMENTS / "submissions" / "nano.toml"
 NANO_GRAPH = {
