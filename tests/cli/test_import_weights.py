@@ -26,6 +26,7 @@ ARGUMENTS = ("--source", "hrnet-official", "--network", "hrnet_w32", *OPTIONS)
 
 @pytest.fixture(scope="module")
 def tensors() -> dict[str, Any]:
+    torch.manual_seed(0)
     net = create_model("hrnet_w32", width=8, modules=(1, 1, 1))
     return {
         name.removeprefix("encoder.").replace("head.", "final_layer."): tensor
@@ -117,6 +118,7 @@ def test_networks_of_two_houses_become_members_of_one_ensemble(
     """Each is fed and read as its authors do, and judged beside the other without training."""
     torch.save(tensors, folder / "hrnet.pth")
     options = {"depths": [1, 1, 1, 1], "channels": 8, "width": 8}
+    torch.manual_seed(0)
     theirs = create_model("mspn_resnet50_x1", input_size=(64, 64), **options).eval()
     named = {megvii_name(name): tensor for name, tensor in theirs.state_dict().items()}
     torch.save({"model": named}, folder / "mspn.pth")
