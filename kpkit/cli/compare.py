@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _ALL = (
-    "row", "name", "ensemble", "split", "AP", "AP50", "AP75", "AR", "parameters_M", "GMACs", "crops",
-    "seconds", "artefact", "content",
+    "row", "name", "ensemble", "split", "AP", "AP50", "AP75", "AR", "false_score", "parameters_M", "GMACs",
+    "crops", "seconds", "artefact", "content",
 )  # fmt: skip
 
 
@@ -29,6 +29,7 @@ _LEFT_OUT = (
     "seconds",
     "weight",
     "GMACs",
+    "false_score",
     "ensemble",
     "parameters_M",
     "AP75",

@@ -19,6 +19,7 @@ from kpkit.data.load import LoadedDataset, load_boxes, load_dataset
 from kpkit.data.results import read_detections
 from kpkit.ensembles.members import WEIGHTS
 from kpkit.inference.network import best_device
+from kpkit.mining.hard_negatives import THRESHOLDS, mine_hard_negatives
 from kpkit.models.count import count_cost
 from kpkit.models.network import PoseNetwork
 from kpkit.models.weights import save_weights
@@ -32,10 +33,13 @@ from kpkit.training.log import write_log
 from kpkit.training.loop import build_network, process_rank, train
 from kpkit.training.sources import TrainingData, Validation, join_sources, trainable, validation_of
 from kpkit.training.state import TrainingState
+from kpkit.training.validate import false_detections
 
 CHECKPOINTS = "checkpoints"
 VAL_FIGURES = ("AP", "AP50", "AR")
 """What a recipe's manifest keeps of its validation."""
+FALSE_DETECTIONS = 500
+"""Detections on nobody, spread over the validation pictures, that a trained network is shown at most."""
 
 
 @dataclass
@@ -79,7 +83,12 @@ class TrainJob(ArtefactJob):
             return
         with self.artefact.working():
             state = self._train(opened, progress)
-            write_json(self._trained, {"steps": state.step, "seconds": state.seconds})
+            told: dict[str, Any] = {"steps": state.step, "seconds": state.seconds}
+            if opened.val is not None:
+                told["false_detections"] = false_detections(
+                    state.judged, self.spec, opened.val, best_device()
+                )
+            write_json(self._trained, told)
 
     def make(self, work: Path, progress: Progress) -> dict[str, Any]:
         """Keep the weights and the log of the finished training, and count the network's cost."""
@@ -102,6 +111,8 @@ class TrainJob(ArtefactJob):
         }
         if "val_AP" in state.log[-1]:
             metrics["val"] = {name: state.log[-1][f"val_{name}"] for name in VAL_FIGURES}
+        if told := read_json(self._trained).get("false_detections"):
+            metrics["false_detections"] = told
         return metrics
 
     def spent(self, finishing: float) -> float:
@@ -146,11 +157,16 @@ class TrainJob(ArtefactJob):
 
 
 def read_validation(spec: RecipeSpec, dataset: Dataset | None) -> Validation | None:
-    """The recipe's validation set, with the boxes it names."""
+    """The recipe's validation set, with the boxes it names, and some of its hard negatives."""
     if dataset is None:
         return None
     loaded = load_dataset(dataset, SKELETONS[spec.network.skeleton])
-    return validation_of(spec, load_boxes(dataset, loaded, spec.data.val_boxes), loaded)
+    nobody = None
+    if dataset.detections is not None:
+        detections = load_boxes(dataset, loaded, "detections", THRESHOLDS[0])
+        nobody = mine_hard_negatives(detections, loaded.people, THRESHOLDS[0])
+        nobody = nobody[np.linspace(0, len(nobody) - 1, min(len(nobody), FALSE_DETECTIONS)).astype(int)]
+    return validation_of(spec, load_boxes(dataset, loaded, spec.data.val_boxes), loaded, nobody)
 
 
 def cost_metrics(network: PoseNetwork) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from kpkit.pipeline.job import ArtefactJob
 from kpkit.pipeline.train_job import VAL_FIGURES, cost_metrics, read_validation
 from kpkit.specs.datasets import Dataset
 from kpkit.specs.recipe import RecipeSpec
-from kpkit.training.validate import validate
+from kpkit.training.validate import false_detections, validate
 
 
 @dataclass
@@ -44,5 +44,7 @@ class WeightsJob(ArtefactJob):
             device = best_device()
             figures = validate(network.to(device), spec, val, device, progress)
             metrics["val"] = {name: figures[name] for name in VAL_FIGURES}
+            if told := false_detections(network, spec, val, device):
+                metrics["false_detections"] = told
         save_weights(network, work / WEIGHTS, SKELETONS[spec.network.skeleton])
         return metrics

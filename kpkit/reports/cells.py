@@ -8,11 +8,17 @@ from typing import Any
 
 import pandas as pd
 
-LABELS = {"parameters_M": "params (M)", "best_member": "best member", "delta": "Δ best", "seconds": "time"}
+LABELS = {
+    "parameters_M": "params (M)",
+    "best_member": "best member",
+    "delta": "Δ best",
+    "seconds": "time",
+    "false_score": "on nobody",
+}
 """Column -> heading, where they differ."""
 
 HASHES = ("artefact", "content", "recipe")
-_DECIMALS = {"parameters_M": 2, "GMACs": 2}
+_DECIMALS = {"parameters_M": 2, "GMACs": 2, "false_score": 3}
 _WHOLE = ("crops", "boxes", "pictures", "people", "poses")
 
 

@@ -14,13 +14,14 @@ from kpkit.specs.base import did_you_mean
 
 COLUMNS = (
     "split", "row", "name", "ensemble", "weight", "AP", "AP50", "AP75", "APM", "APL", "AR", "delta",
-    "best_member", "parameters_M", "GMACs", "crops", "seconds", "artefact", "content", "recipe",
+    "best_member", "false_score", "parameters_M", "GMACs", "crops", "seconds", "artefact", "content",
+    "recipe",
 )  # fmt: skip
 """The ledger's, and ``delta``: an ensemble's AP less that of ``best_member``, in AP points."""
 
 SHOWN = (
-    "split", "row", "name", "weight", "AP", "AP50", "AP75", "APM", "APL", "AR", "delta", "parameters_M",
-    "GMACs", "crops", "seconds", "artefact", "content",
+    "split", "row", "name", "weight", "AP", "AP50", "AP75", "APM", "APL", "AR", "delta", "false_score",
+    "parameters_M", "GMACs", "crops", "seconds", "artefact", "content",
 )  # fmt: skip
 """The columns people are shown."""
 

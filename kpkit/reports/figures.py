@@ -81,6 +81,11 @@ def _recipe(entry: Entry) -> list[str]:
         lines.append(
             f"AP {figures['AP']:.1f}, AP50 {figures['AP50']:.1f}, AR {figures['AR']:.1f} on {entry.split}"
         )
+    if told.false_detections:
+        lines.append(
+            f"mean keypoint score {told.false_detections.mean_keypoint_score:.3f} on "
+            f"{told.false_detections.boxes:,} false detections of {entry.split}"
+        )
     return lines
 
 

@@ -15,7 +15,7 @@ FIGURES = ("AP", "AP50", "AP75", "APM", "APL", "AR")
 
 COLUMNS = (
     "row", "kind", "name", "ensemble", "split", *FIGURES, "parameters_M", "GMACs", "crops", "seconds",
-    "weight", "artefact", "content", "recipe",
+    "false_score", "weight", "artefact", "content", "recipe",
 )  # fmt: skip
 """Columns of the ledger.
 
@@ -23,12 +23,13 @@ COLUMNS = (
 figures lie. ``ensemble``: of a member's row, the ensemble it was judged in. Figures are 0 to 100, empty where
 no truth was known or it holds no person of that size. ``parameters_M``, ``GMACs`` (one crop, one pass) and
 ``crops`` (shown in training) are a recipe's; of an ensemble, a submission and a pseudo-label set, the sums
-over their networks. ``seconds``: of training for members and recipes, else of making the artefact.
+over their networks. ``false_score``: a recipe's mean keypoint score, 0 to 1, where a detector found someone
+and nobody is. ``seconds``: of training for members and recipes, else of making the artefact.
 ``weight``: as the document gives it. ``artefact`` and ``content``: key and content hash of the artefact the
 figures came from; ``recipe``: key of the trained network's artefact.
 """
 
-_NUMBERS = (*FIGURES, "parameters_M", "GMACs", "crops", "seconds", "weight")
+_NUMBERS = (*FIGURES, "parameters_M", "GMACs", "crops", "seconds", "false_score", "weight")
 
 
 def ledger(runs: Path) -> pd.DataFrame:
@@ -89,6 +90,7 @@ def _members(entry: Entry, by_key: dict[str, Entry]) -> list[dict[str, Any]]:
         recipe = by_key.get(key)
         row = _row("member", entry, figures, [recipe] if recipe else None, recipe=key)
         row |= {"name": name, "ensemble": entry.manifest.name, "weight": entry.weights.get(name)}
+        row["false_score"] = _false_score(recipe)
         rows.append(row | {"seconds": recipe.manifest.timings.seconds if recipe else None})
     return rows
 
@@ -112,8 +114,14 @@ def _row(
         **percent(figures),
         **(cost if known else dict.fromkeys(cost)),
         "seconds": entry.manifest.timings.seconds,
+        "false_score": _false_score(entry) if row == "recipe" else None,
         "weight": None,
         "artefact": entry.manifest.key,
         "content": entry.manifest.content,
         "recipe": recipe,
     }
+
+
+def _false_score(recipe: Entry | None) -> float | None:
+    told = recipe.metrics.false_detections if recipe else None
+    return told.mean_keypoint_score if told else None

@@ -50,6 +50,13 @@ class Manifest(msgspec.Struct):
     files: dict[str, FileFacts]
 
 
+class FalseDetections(msgspec.Struct):
+    """Detections on nobody that a recipe's network was shown, and its keypoints' mean score there."""
+
+    boxes: int
+    mean_keypoint_score: float
+
+
 class RecipeMetrics(msgspec.Struct):
     """A training: crops shown, people per source letter, cost of one crop, figures 0 to 1.
 
@@ -62,6 +69,7 @@ class RecipeMetrics(msgspec.Struct):
     loss: float | None = None
     people: dict[str, int] = {}
     val: dict[str, float] = {}
+    false_detections: FalseDetections | None = None
 
 
 class EnsembleMetrics(msgspec.Struct):

@@ -18,11 +18,19 @@ CACHE_BYTES = 2 * 2**30
 
 @dataclass(frozen=True)
 class Validation:
-    """Boxes to look at, the truth to judge by, and the pictures that are judged."""
+    """What a network is judged by.
+
+    Attributes:
+        crops: boxes to look at.
+        truth: the people there.
+        images: the pictures that are judged.
+        nobody: crops of detections on no one; None where no detector's file is known, or it found none.
+    """
 
     crops: CropDataset
     truth: Instances
     images: ImageTable
+    nobody: CropDataset | None = None
 
 
 @dataclass(frozen=True)
@@ -70,11 +78,16 @@ def join_sources(
     return TrainingData({letter: len(shown) for letter, (shown, _) in sources.items()}, crops, val)
 
 
-def validation_of(spec: RecipeSpec, boxes: Instances, loaded: LoadedDataset) -> Validation:
-    """The validation set: plain crops of ``boxes``, judged against the data set's people."""
-    crops = CropDataset(
-        boxes,
-        picture_paths(boxes, loaded.images, loaded.folder),
-        crop_geometry(spec),
-    )
-    return Validation(crops, loaded.people, loaded.images)
+def validation_of(
+    spec: RecipeSpec, boxes: Instances, loaded: LoadedDataset, nobody: Instances | None = None
+) -> Validation:
+    """The validation set: plain crops of ``boxes``, judged against the data set's people.
+
+    ``nobody`` are its hard negatives, if they are known.
+    """
+
+    def crops(people: Instances) -> CropDataset:
+        return CropDataset(people, picture_paths(people, loaded.images, loaded.folder), crop_geometry(spec))
+
+    false = None if nobody is None or len(nobody) == 0 else crops(nobody)
+    return Validation(crops(boxes), loaded.people, loaded.images, false)

@@ -1,4 +1,4 @@
-"""AP of the network in training, by the same path as an ensemble of one."""
+"""A network in training judged, by the same path as an ensemble of one."""
 
 from __future__ import annotations
 
@@ -25,3 +25,18 @@ def validate(
     predictor = Predictor("network", network, spec, device)
     poses, _ = predict_poses([predictor], [1.0], predictor.codec, val.crops, spec.decode, progress=progress)
     return evaluate(val.truth, finish_poses(poses, spec.poses), images=val.images)
+
+
+def false_detections(
+    network: PoseNetwork, spec: RecipeSpec, val: Validation, device: torch.device
+) -> dict[str, float] | None:
+    """How sure a network is of keypoints where nobody is: what hard negatives are to lower (CCM 4.3).
+
+    Returns:
+        ``boxes`` looked at and ``mean_keypoint_score`` over all their keypoints, 0 to 1; None without boxes.
+    """
+    if val.nobody is None:
+        return None
+    predictor = Predictor("network", network, spec, device)
+    poses, _ = predict_poses([predictor], [1.0], predictor.codec, val.nobody, spec.decode)
+    return {"boxes": len(poses), "mean_keypoint_score": float(poses.keypoints[:, :, 2].mean())}

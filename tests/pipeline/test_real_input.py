@@ -87,6 +87,9 @@ def test_members_saw_every_source(member: str, built: Built) -> None:
     assert metrics["pictures_skipped"] == 697
     steps = (9 + 221 + negatives + 16) // 32 + (221 + negatives) // 32
     assert metrics["steps"] == steps and metrics["crops"] == 32 * steps
+    # the validation set's own detections on nobody, of the score they are mined from here
+    assert metrics["false_detections"]["boxes"] == negatives
+    assert 0 < metrics["false_detections"]["mean_keypoint_score"] < 1
     assert 0 < metrics["loss"] < 1 and set(metrics["val"]) == {"AP", "AP50", "AR"}
     folder = built.folders[f"recipes/{member}"]
     log = (folder / "log.csv").read_text().splitlines()

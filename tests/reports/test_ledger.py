@@ -58,6 +58,8 @@ def test_members_have_the_figures_of_the_ensemble_and_the_cost_of_their_recipe(f
         assert members.loc[name, "parameters_M"] == pytest.approx(0.8 + 0.1 * place)
         assert members.loc[name, "GMACs"] == pytest.approx(0.25 * (place + 1))
         assert members.loc[name, "crops"] == 5760
+        false = float("nan") if place == 0 else 0.1 * place
+        assert members.loc[name, "false_score"] == pytest.approx(false, nan_ok=True)
         assert members.loc[name, "seconds"] == 60 + place
         assert members.loc[name, "weight"] == 1
     blend = table[table["name"] == "tiny-on-val2017"].iloc[0]
