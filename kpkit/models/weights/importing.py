@@ -16,6 +16,7 @@ from kpkit.core.errors import InputError
 from kpkit.core.files import file_hash, replacing
 from kpkit.core.skeletons import SKELETONS
 from kpkit.models.catalogue import create_model
+from kpkit.models.weights.carry import SKELETON
 from kpkit.models.weights.load import Loaded, load_weights, save_tensors
 from kpkit.models.weights.manifest import WeightsManifest
 from kpkit.models.weights.rules import Convention, Rules
@@ -132,7 +133,7 @@ def import_weights(
         replacing(paths["recipe"]) as recipe,
         replacing(paths["weights"]) as weights,
     ):
-        save_tensors(filled, weights)
+        save_tensors(filled, weights, {SKELETON: skeleton})
         said = said.model_copy(update={"sha256": file_hash(weights)})
         recipe.write_text(text, encoding="utf-8")
         manifest.write_text(said.model_dump_json(indent=1) + "\n", encoding="utf-8")

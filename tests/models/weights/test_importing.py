@@ -13,6 +13,7 @@ import torch
 import kpkit.models.weights.importing as importing
 from kpkit.core.errors import InputError
 from kpkit.core.files import file_hash
+from kpkit.core.skeletons import AIC14, COCO17
 from kpkit.models.catalogue import create_model
 from kpkit.models.weights import load_weights, read_manifest
 from kpkit.models.weights.importing import Imported, import_weights
@@ -148,6 +149,10 @@ def test_another_skeleton_has_its_own_number_of_heatmaps(tmp_path: Path) -> None
     done = import_weights(tmp_path / "aic.pth", out=tmp_path / "aic", skeleton="aic14", **arguments)
     spec = recipe_of(done)
     assert spec.network.skeleton == done.said.skeleton == "aic14" and not spec.data.val
+    coco = create_model("hrnet_w32", **HRNET)
+    load_weights(coco, done.weights, skeleton=COCO17)  # a recipe of COCO's may start from it
+    rows = AIC14.positions_in(COCO17)[:12]
+    assert torch.equal(coco.state_dict()["head.weight"][rows], state["head.final_layer.weight"][:12])
 
 
 def test_an_encoder_alone_is_kept_alone(tmp_path: Path) -> None:
