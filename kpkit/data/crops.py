@@ -159,6 +159,12 @@ class CropDataset:
                     warp(image, batch.matrix[place : place + 1], batch.images[place : place + 1])
         return uncut
 
+    def upright(self, rows: slice) -> CropDataset:
+        """Some of the people in their plain boxes, whatever the augmentation; decoded pictures are shared."""
+        people = CropDataset(self.instances[rows], self.pictures[rows], self.geometry)
+        people._cache = self._cache
+        return people
+
     def sample(self, row: int, epoch: int = 0) -> CropBatch:
         """One row: a batch of one."""
         return self.batch([row], epoch)

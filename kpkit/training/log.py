@@ -10,8 +10,12 @@ import pandas as pd
 
 from kpkit.core.files import replacing, write_text
 
-COLUMNS = ("epoch", "phase", "step", "crops", "learning_rate", "loss", "val_AP", "val_AP50", "val_AR")
-"""``phase``: its letters; ``crops``: shown so far; val_ columns are empty between validations."""
+COLUMNS = (
+    "epoch", "phase", "step", "crops", "learning_rate", "loss", "shown", "val_AP", "val_AP50", "val_AR",
+)  # fmt: skip
+"""``phase``: its letters; ``crops``: shown so far; ``shown``: where stages are resampled, the shares of C's
+people that the second stage and those after it see, such as ``0.61 0.35``; val_ columns are empty between
+validations."""
 
 
 def write_log(folder: Path, rows: list[dict[str, Any]]) -> None:

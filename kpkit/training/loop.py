@@ -22,9 +22,11 @@ from kpkit.models.network import PoseNetwork
 from kpkit.models.weights import load_weights
 from kpkit.specs.recipe import RecipeSpec
 from kpkit.training.checkpoint import load_newest, save_checkpoint
+from kpkit.training.factors import LossFactors
 from kpkit.training.losses import supervision_loss
 from kpkit.training.optimizer import set_rate
 from kpkit.training.phases import PhasePlan
+from kpkit.training.resampling import is_due, shown_to_stages
 from kpkit.training.schedule import learning_rate
 from kpkit.training.sources import TrainingData
 from kpkit.training.state import TrainingState
@@ -121,8 +123,13 @@ def train(
     for step, batch in loader:
         if isinstance(batch, KpkitError):
             raise batch
+        place = plan.step(step)
+        if place.first_of_epoch and is_due(spec.training, place):
+            progress(state.step, plan.total_steps, "steps", "choosing whom the later stages see")
+            people = data.crops.upright(plan.rows_of("C"))
+            state.shown = shown_to_stages(state.network, spec, people, device, loader_workers=loader_workers)
         stepper(step, batch)
-        last_of_epoch = plan.step(step).last_of_epoch
+        last_of_epoch = place.last_of_epoch
         saves = _saves(spec, plan, step, last_of_epoch)
         if saves or last_of_epoch or state.step % 10 == 0:
             stepper.require_finite()  # before a diverged network is validated or kept
@@ -145,6 +152,7 @@ class Stepper:
         self.spec, self.state, self.device, self.plan = spec, state, device, plan
         self.codec = codec_of(spec, state.network)
         self.normalise = normaliser(spec.network, device)
+        self.factors = LossFactors(spec, plan, state.network.stage_count, device)
         # find_unused_parameters stays off: every parameter of a network gets a gradient (tested)
         self.model: nn.Module = (
             state.network if workers == 1 else nn.parallel.DistributedDataParallel(state.network)
@@ -176,6 +184,7 @@ class Stepper:
             torch.where(negative, 1.0, present * weight),
             training.ohkm,
             empty=self._empty(batch, present & (visibility > 1)) if training.zero_unseen else None,
+            factors=self.factors(batch, state.shown),
         )
         state.optimizer.zero_grad(set_to_none=True)
         self.loss.backward()
@@ -223,6 +232,8 @@ def _end_epoch(
         "learning_rate": float(max(group["lr"] for group in state.optimizer.param_groups)),
         "loss": float(state.loss_sum) / max(state.loss_count, 1),
     }
+    if state.shown is not None:
+        row["shown"] = " ".join(f"{share:.3f}" for share in state.shown.double().mean(1).tolist())
     state.loss_sum, state.loss_count = torch.zeros((), dtype=torch.float64), 0
     last = state.step == plan.total_steps
     due = training.validate_every and (epoch + 1) % training.validate_every == 0

@@ -46,6 +46,7 @@ def supervision_loss(
     ohkm: int,
     *,
     empty: torch.Tensor | None = None,
+    factors: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Sum over every supervised output of its weighted loss (intermediate, coarse-to-fine supervision).
 
@@ -57,15 +58,20 @@ def supervision_loss(
         ohkm: keypoints kept where an output uses OHKM.
         empty: (N, K) bool, keypoints of which outputs without OHKM want an empty map, with weight 1, whatever
             ``targets`` and ``weight`` say (those CPN and MSPN do not see; [training] zero_unseen).
+        factors: (stages, N, K), what the keypoints count at the outputs of each stage, labelled or empty; 1
+            where not given. OHKM chooses among the losses so weighted.
     """
     total = weight.new_zeros(())
     for prediction, output, target in zip(predictions, outputs, targets, strict=True):
-        if output.ohkm:
-            loss = heatmap_ohkm(prediction, target, weight, ohkm)
-        elif empty is None:
-            loss = heatmap_mse(prediction, target, weight)
-        else:
-            kept = target.masked_fill(empty[..., None, None], 0)
-            loss = heatmap_mse(prediction, kept, weight.masked_fill(empty, 1))
+        counted, drawn = weight, target
+        if empty is not None and not output.ohkm:
+            counted, drawn = weight.masked_fill(empty, 1), target.masked_fill(empty[..., None, None], 0)
+        if factors is not None:
+            counted = counted * factors[output.stage]
+        loss = (
+            heatmap_ohkm(prediction, drawn, counted, ohkm)
+            if output.ohkm
+            else heatmap_mse(prediction, drawn, counted)
+        )
         total = total + output.weight * loss
     return total

@@ -20,6 +20,7 @@ class Step:
     rows: np.ndarray
     phase: int
     epoch: int  # over all phases
+    first_of_epoch: bool
     last_of_epoch: bool
 
 
@@ -83,6 +84,11 @@ class PhasePlan:
             self._order = (epoch, rows)
         return self._order[1]
 
+    def rows_of(self, letter: str) -> slice:
+        """The rows of a source; none where it is no source."""
+        first = self.start.get(letter, 0)
+        return slice(first, first + self.counts.get(letter, 0))
+
     def epoch_of(self, step: int) -> int:
         """The epoch (counted over all phases) a step belongs to."""
         return int(np.searchsorted(self.ends, step, side="right"))
@@ -105,4 +111,4 @@ class PhasePlan:
         place = (step - begin) * self.batch
         rows = self._epoch_rows(epoch)[place : place + self.batch]
         last = step + 1 == self.ends[epoch] or step + 1 == self.total_steps
-        return Step(rows, self.epochs[epoch][0], epoch, last)
+        return Step(rows, self.epochs[epoch][0], epoch, step == begin, last)

@@ -22,6 +22,8 @@ class TrainingState:
         step: steps done.
         log: finished epochs' rows (training/log.py).
         loss_sum, loss_count: running mean of the unfinished epoch.
+        shown: (stages - 1, people of C) bool, who is shown to the second stage and those after it; None
+            while everyone is (training/resampling.py).
         seconds: spent so far, over all resumptions.
     """
 
@@ -32,6 +34,7 @@ class TrainingState:
     log: list[dict[str, Any]] = field(default_factory=list)
     loss_sum: torch.Tensor = field(default_factory=lambda: torch.zeros((), dtype=torch.float64))
     loss_count: int = 0
+    shown: torch.Tensor | None = None
     seconds: float = 0.0
 
     @classmethod
@@ -62,6 +65,7 @@ class TrainingState:
             "log": self.log,
             "loss_sum": float(self.loss_sum),
             "loss_count": self.loss_count,
+            "shown": self.shown,
             "seconds": self.seconds,
         }
 
@@ -74,3 +78,4 @@ class TrainingState:
         self.step, self.log = saved["step"], list(saved["log"])
         self.loss_sum = torch.tensor(saved["loss_sum"], dtype=torch.float64)
         self.loss_count, self.seconds = saved["loss_count"], saved["seconds"]
+        self.shown = saved["shown"]
