@@ -88,6 +88,52 @@ def test_random_access_equals_sequential(
             assert times.min() >= batch // total
 
 
+LETTERS = st.permutations("ACHU").flatmap(lambda p: st.integers(1, 4).map(lambda n: "".join(p[:n])))
+STRATEGIES = st.lists(LETTERS.filter(lambda letters: letters != "H"), min_size=1, max_size=4)
+
+
+@given(
+    STRATEGIES,
+    st.dictionaries(st.sampled_from("AHU"), st.floats(0.05, 3)),
+    st.lists(st.integers(1, 30), min_size=4, max_size=4),
+    st.integers(1, 9),
+    st.integers(0, 2**31),
+    st.data(),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_strategy_can_be_taken_up_at_any_step(
+    phases: list[str], ratios: dict[str, float], sizes: list[int], batch: int, seed: int, data: st.DataObject
+) -> None:
+    """What a process that begins at step n shows from there on is what the unbroken one shows."""
+    counts = dict(zip("ACHU", sizes, strict=True))
+    epochs = [1 + i % 2 for i in range(len(phases))]
+    options: dict[str, Any] = {"phases": phases, "epochs": epochs, "batch_size": batch, "seed": seed}
+    whole = plan(counts, ratios, **options)
+    steps = [whole.step(n) for n in range(whole.total_steps)]
+    first = data.draw(st.integers(0, whole.total_steps - 1))
+    resumed = plan(counts, ratios, **options)
+    for n in range(first, whole.total_steps):
+        again = resumed.step(n)
+        np.testing.assert_array_equal(again.rows, steps[n].rows)
+        assert again.phase == steps[n].phase and again.epoch == steps[n].epoch
+        allowed = np.concatenate([np.r_[whole.rows_of(letter)] for letter in phases[again.phase]])
+        assert set(again.rows) <= set(allowed)
+        assert len(again.rows) == batch
+    for edge in ("first_of_epoch", "last_of_epoch"):
+        assert sum(getattr(step, edge) for step in steps) == len(whole.epochs)
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(0, 100))
+@settings(max_examples=40, deadline=None)
+def test_processes_that_train_together_share_a_step(people: int, workers: int, seed: int) -> None:
+    of = plan({"C": people}, phases=("C",), epochs=(1,), batch_size=8, seed=seed)
+    for n in range(of.total_steps):
+        rows = of.step(n).rows
+        shares = [rows[rank::workers] for rank in range(workers)]
+        assert sorted(np.concatenate(shares)) == sorted(rows)
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
 @pytest.mark.parametrize(
     ("ratio", "wanted"), [(0.25, 5), (0.5, 10), (1.0, 20), (1.7, 34), (0.001, 1)], ids=str
 )
