@@ -212,10 +212,11 @@ def test_negatives_weigh_everywhere_and_nothing_is_drawn_for_them(
     spec = recipe(phases=["CH"], epochs=[1], batch_size=16)
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
 
-    def noting(*given: Any, empty: torch.Tensor | None) -> torch.Tensor:
+    def noting(*given: Any, empty: torch.Tensor | None, factors: torch.Tensor) -> torch.Tensor:
         assert empty is None
+        assert (factors == 1).all()
         seen.append((given[2][-1].amax((2, 3)) > 0.5, given[3]))
-        return supervision_loss(*given, empty=empty)
+        return supervision_loss(*given, empty=empty, factors=factors)
 
     monkeypatch.setattr(loop, "supervision_loss", noting)
     data = training_data(spec, partly)
@@ -238,9 +239,9 @@ def test_soft_labels_weigh_as_they_say_and_negatives_fully(
     soft = np.tile(np.linspace(0.1, 0.9, 17), (len(dots.people), 1))
     seen: list[torch.Tensor] = []
 
-    def noting(*given: Any, empty: torch.Tensor | None) -> torch.Tensor:
+    def noting(*given: Any, empty: torch.Tensor | None, **more: Any) -> torch.Tensor:
         seen.append(given[3])
-        return supervision_loss(*given, empty=empty)
+        return supervision_loss(*given, empty=empty, **more)
 
     monkeypatch.setattr(loop, "supervision_loss", noting)
     spec = recipe(phases=["CH"], epochs=[1], batch_size=16)
@@ -262,9 +263,9 @@ def test_unseen_keypoints_of_coco_become_empty_where_the_recipe_says_so(
     people = dots.people.with_(keypoints=keypoints, source=np.full(len(dots.people), source))
     seen: list[tuple[torch.Tensor, torch.Tensor | None]] = []
 
-    def noting(*given: Any, empty: torch.Tensor | None) -> torch.Tensor:
+    def noting(*given: Any, empty: torch.Tensor | None, **more: Any) -> torch.Tensor:
         seen.append((given[3], empty))
-        return supervision_loss(*given, empty=empty)
+        return supervision_loss(*given, empty=empty, **more)
 
     monkeypatch.setattr(loop, "supervision_loss", noting)
     spec = recipe(phases=["CH"], epochs=[1], batch_size=16, zero_unseen=True)
