@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -161,7 +162,8 @@ _PLAIN = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 def numbers(texts: Iterable[str]) -> list[float] | None:
     """Finite numbers of texts as tools write them; None when one is none (NaN, infinity, ``1_000``)."""
     found = list(texts)
-    if not all(_PLAIN.fullmatch(text.strip()) for text in found):
-        return None
+    for text in found:
+        if not _PLAIN.fullmatch(text.strip()):
+            return None
     values = [float(text) for text in found]
-    return values if np.isfinite(values).all() else None
+    return values if all(map(math.isfinite, values)) else None

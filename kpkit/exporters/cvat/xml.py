@@ -32,26 +32,24 @@ def image_elements(path: Path) -> Iterator[Element]:
     if "<!DOCTYPE" in text:
         remedy = "CVAT writes none: export again as CVAT for images 1.1"
         raise InputError("holds a document type declaration", file=path, remedy=remedy)
-    parser: Any = XMLPullParser(["start", "end"])
-    root: Element | None = None
+    parser: Any = XMLPullParser(["end"])  # starts are not needed, and each event takes time
+    last = None
     try:
         for start in range(0, len(text), 1 << 20):
             parser.feed(text[start : start + (1 << 20)])
-            for event, element in parser.read_events():
-                root = element if root is None else root
-                if root.tag != "annotations":
-                    cause = f"is not CVAT's XML: its root is <{root.tag}>, not <annotations>"
-                    raise InputError(cause, file=path)
-                if event == "start" and element.tag == "track":
+            for _, last in parser.read_events():
+                if last.tag == "track":
                     remedy = "export as CVAT for images 1.1"
                     raise InputError("holds video tracks", file=path, row="track", remedy=remedy)
-                if event == "end" and element.tag == "image":
-                    yield element
-                    element.clear()
+                if last.tag == "image":
+                    yield last
+                    last.clear()
         parser.close()
     except ParseError as error:
         remedy = "export it again as CVAT for images 1.1"
         raise InputError(f"not valid XML ({error})", file=path, remedy=remedy) from None
+    if last is None or last.tag != "annotations":  # the root ends last
+        raise InputError("is not CVAT's XML: its root is not <annotations>", file=path)
 
 
 def _text(path: Path) -> str:
