@@ -29,7 +29,10 @@ def register(app: typer.Typer) -> None:
 def export_labels(
     source: Annotated[
         str,
-        typer.Argument(help="A pseudo-label document, its artefact's folder, or a COCO annotation file."),
+        typer.Argument(
+            metavar="SOURCE",
+            help="A pseudo-label document, its artefact's folder, or a COCO annotation file.",
+        ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make.")],
     format: Format,
@@ -75,6 +78,8 @@ def _write(format: str, work: Path, labels: Labels, url_prefix: str | None) -> s
 
         left_out = write_yolo_pose(work, images, people, pictures=labels.folder)
         note = "name a labelled val set in data.yaml, then train with yolo pose train data=.../data.yaml"
+        if labels.folder is None:
+            note = f"put the pictures under images/ (or give --images); {note}"
         lost = f"{left_out.people} crowd regions and people without a box, {left_out.keypoints} keypoints"
         return note if left_out == (0, 0) else f"not in this format: {lost} outside their picture\n  {note}"
     if format == "cvat":
