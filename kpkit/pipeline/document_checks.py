@@ -58,16 +58,30 @@ def check_network(document: Document, *, built: bool) -> None:
             )
     if built:
         try:
-            layers = weightless(network).layers()
+            shape = weightless(network)
         except InputError as error:
             raise InputError(str(error), file=document.path) from None
-        if document.spec.training.layer_decay < 1 and not layers:
+        training = document.spec.training
+        if training.layer_decay < 1 and not shape.layers():
             raise InputError(
                 f"{network.name} has no layers for the learning rate to decay over",
                 file=document.path,
                 row="training.layer_decay",
                 remedy="leave it out",
             )
+        thresholds = training.resampling.thresholds if training.resampling else ()
+        if thresholds and len(thresholds) != shape.stage_count - 1:
+            later = shape.stage_count - 1
+            raise InputError(
+                f"is for {_counted(len(thresholds), 'later stage')}, {network.name} has {later or 'none'}",
+                file=document.path,
+                row="training.resampling.thresholds",
+                remedy="give one for each stage after the first" if later else "leave resampling out",
+            )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def check_weights(document: Document, weights: Path) -> None:

@@ -50,7 +50,10 @@ class PhasePlan:
         for number, (letters, epochs) in enumerate(zip(training.phases, training.epochs, strict=True)):
             for letter in letters:
                 if not self.counts.get(letter):
-                    raise KpkitError(f"phase {letters!r} shows source {letter}, which holds no one")
+                    raise KpkitError(
+                        f"phase {letters!r} shows source {letter}, which holds no one; leave {letter} out of "
+                        f"training.phases, or change what data.{letter} names"
+                    )
             self.epochs += [(number, letters)] * epochs
         steps = [max(1, self._samples(letters) // self.batch) for _, letters in self.epochs]
         self.ends = np.cumsum(steps)

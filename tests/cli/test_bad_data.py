@@ -209,6 +209,31 @@ def test_mining_refuses_faulty_detections(
     assert kpkit(*command).code == 0
 
 
+def test_a_source_that_turns_out_empty(kpkit: Kpkit, world: World, tmp_path: Path) -> None:
+    """A detector that is never sure leaves no hard negatives; annotations may label nobody."""
+    hard = tmp_path / "recipes" / "hard.toml"
+    hard.parent.mkdir()
+    hard.write_text(
+        'kind = "recipe"\nnetwork = { name = "cpn_resnet50", input_size = [64, 64] }\n'
+        '[data]\nC = "coco_train2017"\nH = { boxes = "coco_train2017" }\n'
+        '[training]\nphases = "CH -> C"\nepochs = [1, 1]\n'
+    )
+    command = ("run", hard, "--data", world, "--runs", tmp_path / "runs", "--no-ray")
+    world.put(DETECTIONS, [row | {"score": 0.4} for row in world.table(DETECTIONS)])
+    said = kpkit(*command)
+    assert said.code == 2
+    assert said.sentence == (
+        "phase 'CH' shows source H, which holds no one; "
+        "leave H out of training.phases, or change what data.H names"
+    )
+    world.mend()
+    table, _ = labelled(world)
+    for person in table["annotations"]:
+        person["num_keypoints"], person["keypoints"] = 0, [0] * 51
+    world.put(TRAIN, table)
+    assert "phase 'CH' shows source C, which holds no one;" in kpkit(*command).sentence
+
+
 def test_aic_people_of_a_wrong_count_or_in_cocos_codes(kpkit: Kpkit, world: World, tmp_path: Path) -> None:
     teacher = DOCUMENTS / "recipes" / "nano_teacher.toml"
     command = ("run", teacher, "--data", world, "--runs", tmp_path / "runs", "--no-ray")

@@ -60,6 +60,15 @@ DOCUMENT_FAULTS: dict[str, tuple[str, tuple[str, ...]]] = {
         'extends = "nano_plain"\n[data]\nC = "coco_trian2017"\n',
         ("unknown data set 'coco_trian2017'", "did you mean 'coco_train2017'?"),
     ),
+    "one_stage_to_resample": (
+        'extends = "nano_plain"\n[training]\nresampling = { thresholds = [0.8] }\n',
+        ("resampling.thresholds: is for 1 later stage, cpn_resnet50 has none; leave resampling out",),
+    ),
+    "too_many_thresholds": (
+        'extends = "nano_plain"\n[network]\nname = "mspn_resnet50_x2"\n'
+        "[training]\nresampling = { thresholds = [0.8, 0.6] }\n",
+        ("is for 2 later stages, mspn_resnet50_x2 has 1; give one for each stage after the first",),
+    ),
     "base_missing": ('extends = "nothing"\n', ("extends 'nothing', which does not exist",)),
     "no_kind": ("[training]\nseed = 1\n", ("kind", "one of recipe, ensemble, pseudo_labels, submission")),
 }
