@@ -77,7 +77,7 @@ def read_aic(
         Pictures named ``<hash>.jpg`` with stable integer ids (aic_image_id), their sizes 0 where unknown;
         and their people as AIC14 Instances with COCO visibilities, boxes as x, y, width, height, area
         0.53 x the box (AREA_OF_BOX), ids 1, 2, ... in file order, source "A". The few humans whose box has
-        no size (public loaders skip some of the training set) are kept without labels: there is nothing to crop.
+        no size, which public loaders skip, are kept without labels: there is nothing to crop.
 
     Raises:
         InputError: broken or another format; humans whose box or keypoints are missing; a wrong keypoint
