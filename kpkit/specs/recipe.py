@@ -201,6 +201,7 @@ class TrainingSpec(Spec):
         phases: sources shown together, phase by phase, such as ``["ACHU", "CH"]``, or the paper's
             ``"ACHU -> CH"``; none where the recipe's weights are already trained.
         epochs: passes over C (over the first source where a phase lacks C), per phase.
+        steps: steps per phase in place of ``epochs``, which makes budgets equal whatever sources hold.
         layer_decay: factor on the learning rate from one layer of a transformer to the one before it, towards
             the image (ViTPose 0.75 to 0.85), which also frees biases, norms and positions of weight decay; 1
             for none.
@@ -221,6 +222,7 @@ class TrainingSpec(Spec):
 
     phases: tuple[str, ...] = ()
     epochs: tuple[PositiveInt, ...] = ()
+    steps: tuple[PositiveInt, ...] = ()
     batch_size: PositiveInt = 32
     optimizer: Literal["adam", "adamw"] = "adam"
     learning_rate: PositiveFloat = 1e-3
@@ -258,8 +260,10 @@ class TrainingSpec(Spec):
 
     @model_validator(mode="after")
     def _one_count_per_phase(self) -> TrainingSpec:
-        if len(self.epochs) != len(self.phases):
-            raise ValueError("epochs must hold one number per phase")
+        if self.epochs and self.steps:
+            raise ValueError("phases last epochs or steps, not both; the other must be []")
+        if len(self.epochs or self.steps) != len(self.phases):
+            raise ValueError(f"{'steps' if self.steps else 'epochs'} must hold one number per phase")
         return self
 
 

@@ -29,12 +29,13 @@ class PhasePlan:
 
     The sources are numbered one after the other in the order of ``counts``. An epoch of a phase shows every
     row of C once (of the phase's first source where it lacks C) and of each other source its ratio times as
-    many, drawn without repetition until the source is used up; what is left after the last whole batch is
-    not shown. Rows are shuffled anew each epoch from the seed and the epoch alone, so any step can be found
-    without the ones before it: resuming needs a number.
+    many, drawn without repetition until the source is used up; what is left after the last whole batch is not
+    shown. A phase given in steps ends within an epoch where they are used up. Rows are shuffled anew each
+    epoch from the seed and the epoch alone, so any step can be found without the ones before it: resuming
+    needs a number.
 
     Args:
-        training: phases, epochs, batch size, step limit, seed.
+        training: phases, epochs or steps, batch size, step limit, seed.
         counts: rows per source letter.
         ratios: samples per sample of C, by letter; sources without one are shown whole.
     """
@@ -47,15 +48,19 @@ class PhasePlan:
         starts = np.cumsum([0, *self.counts.values()])
         self.start = dict(zip(self.counts, starts.tolist(), strict=False))
         self.epochs: list[tuple[int, str]] = []  # (phase number, letters) of every epoch
-        for number, (letters, epochs) in enumerate(zip(training.phases, training.epochs, strict=True)):
+        steps: list[int] = []  # of every epoch
+        for number, letters in enumerate(training.phases):
             for letter in letters:
                 if not self.counts.get(letter):
                     raise KpkitError(
                         f"phase {letters!r} shows source {letter}, which holds no one; leave {letter} out of "
                         f"training.phases, or change what data.{letter} names"
                     )
-            self.epochs += [(number, letters)] * epochs
-        steps = [max(1, self._samples(letters) // self.batch) for _, letters in self.epochs]
+            epoch = max(1, self._samples(letters) // self.batch)
+            given = training.steps[number] if training.steps else epoch * training.epochs[number]
+            lengths = [min(epoch, given - begun) for begun in range(0, given, epoch)]
+            self.epochs += [(number, letters)] * len(lengths)
+            steps += lengths
         self.ends = np.cumsum(steps)
         limit = training.max_steps
         self.total_steps = int(self.ends[-1] if limit is None else min(limit, self.ends[-1]))

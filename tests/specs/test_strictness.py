@@ -190,6 +190,8 @@ def test_wrong_values(changes: str, key: str, shown: str, allowed: str) -> None:
     ("changes", "row", "cause"),
     [
         ("training.epochs = [2]", "training", "epochs must hold one number per phase"),
+        ("training.epochs = []\ntraining.steps = [2]", "training", "steps must hold one number per phase"),
+        ("training.steps = [9, 9]", "training", "phases last epochs or steps, not both"),
         ('training.phases = ["ACHU", "C"]', None, "a phase shows U, but data.U is not named"),
         ('training.schedule = {kind = "step"}', "training.schedule", "milestones go with"),
         ("training.schedule = {milestones = [3]}", "training.schedule", "milestones go with"),

@@ -93,6 +93,7 @@ STRATEGIES = st.lists(LETTERS.filter(lambda letters: letters != "H"), min_size=1
 
 
 @given(
+    st.sampled_from(["epochs", "steps"]),
     STRATEGIES,
     st.dictionaries(st.sampled_from("AHU"), st.floats(0.05, 3)),
     st.lists(st.integers(1, 30), min_size=4, max_size=4),
@@ -102,12 +103,19 @@ STRATEGIES = st.lists(LETTERS.filter(lambda letters: letters != "H"), min_size=1
 )
 @settings(max_examples=60, deadline=None)
 def test_any_strategy_can_be_taken_up_at_any_step(
-    phases: list[str], ratios: dict[str, float], sizes: list[int], batch: int, seed: int, data: st.DataObject
+    unit: str,
+    phases: list[str],
+    ratios: dict[str, float],
+    sizes: list[int],
+    batch: int,
+    seed: int,
+    data: st.DataObject,
 ) -> None:
     """What a process that begins at step n shows from there on is what the unbroken one shows."""
     counts = dict(zip("ACHU", sizes, strict=True))
-    epochs = [1 + i % 2 for i in range(len(phases))]
-    options: dict[str, Any] = {"phases": phases, "epochs": epochs, "batch_size": batch, "seed": seed}
+    lengths = [1 + i % 2 if unit == "epochs" else 1 + 5 * i for i in range(len(phases))]
+    given = {"epochs": (), unit: lengths}
+    options: dict[str, Any] = {"phases": phases, "batch_size": batch, "seed": seed, **given}
     whole = plan(counts, ratios, **options)
     steps = [whole.step(n) for n in range(whole.total_steps)]
     first = data.draw(st.integers(0, whole.total_steps - 1))
@@ -167,6 +175,24 @@ def test_seeds_change_the_order_only() -> None:
     assert (one != other).any()
     assert sorted(one) == sorted(other)
     np.testing.assert_array_equal(one, shown(plan(COUNTS, seed=1, batch_size=1))[0])
+
+
+@pytest.mark.parametrize(("first", "second"), [(22, 6), (20, 3), (1, 1), (11, 12), (30, 7)])
+def test_phases_of_given_steps(first: int, second: int) -> None:
+    """An epoch of the first phase has 11 steps, of the second 6; the last of each may be cut short."""
+    of = plan(COUNTS, epochs=(), steps=(first, second))
+    assert of.total_steps == first + second
+    steps = [of.step(n) for n in range(of.total_steps)]
+    assert [step.phase for step in steps] == [0] * first + [1] * second
+    assert len(of.epochs) == -(-first // 11) + -(-second // 6)
+    lasting = plan(COUNTS, epochs=(3, 2))
+    ends = [n for n, step in enumerate(steps) if step.last_of_epoch]
+    assert ends == sorted(
+        {*range(10, first, 11), first - 1, *range(first + 5, first + second, 6), first + second - 1}
+    )
+    for n in range(min(first, 33)):
+        np.testing.assert_array_equal(steps[n].rows, lasting.step(n).rows)
+    assert of.place(first, in_phase=True) == (0, 0, second)
 
 
 @pytest.mark.parametrize("limit", [1, 10, 11, 12, 28, 99])
