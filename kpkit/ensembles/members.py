@@ -12,6 +12,7 @@ from kpkit.core.errors import KpkitError
 from kpkit.heatmaps.blend import common_codec
 from kpkit.heatmaps.codecs import Codec
 from kpkit.inference.network import Predictor, create_network
+from kpkit.models.fuse import fuse_batch_norm
 from kpkit.models.weights import load_weights
 from kpkit.specs.recipe import RecipeSpec
 
@@ -56,7 +57,8 @@ def load_ensemble(
     for member in members:
         network = create_network(member.spec.network)
         load_weights(network, member.folder / WEIGHTS)
-        network.eval().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = fuse_batch_norm(network)
+        network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         predictors.append(Predictor(member.name, network, member.spec, device))
     keypoints = {p.network.keypoints for p in predictors}
     if len(keypoints) > 1:

@@ -23,7 +23,7 @@ from kpkit.heatmaps.codecs import Codec
 from kpkit.heatmaps.encode import gaussian_targets
 from kpkit.heatmaps.flip import unflip
 from kpkit.inference import predict
-from kpkit.inference.network import Predictor, codec_of, crop_geometry, normaliser
+from kpkit.inference.network import CPU_SLICE, Predictor, codec_of, crop_geometry, normaliser
 from kpkit.inference.predict import predict_poses
 from kpkit.models.network import Output, PoseNetwork
 from kpkit.specs.poses import DecodeSpec
@@ -310,6 +310,16 @@ def test_a_heavy_member_pulls_the_blend(tmp_path: Path) -> None:
 def network(spec: RecipeSpec, name: str = "a") -> Predictor:
     net = build_network(spec)
     return Predictor(name, net.eval(), spec, CPU)
+
+
+def test_slices_of_a_batch_change_nothing() -> None:
+    predictor = network(recipe())
+    crops = np.random.default_rng(0).integers(0, 256, (2 * CPU_SLICE + 3, *SIZE, 3), dtype=np.uint8)
+    with torch.inference_mode():
+        images = predictor._normalise(crops)
+        wanted = predictor.network(images, final_only=True)[-1].numpy()
+    found = predictor.heatmaps(crops)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-5 * abs(wanted).max())
 
 
 def test_splitting_boxes_at_pictures_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
