@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = ("recipes", "ensembles", "pseudo_labels", "submissions")
+FOLDERS = ("recipes", "ensembles", "pseudo_labels", "submissions", "studies")
 
 pytestmark = pytest.mark.xdist_group("wheel")
 

@@ -21,7 +21,7 @@ _ALL = (
 )  # fmt: skip
 
 
-_LEFT_OUT = (
+_LEFT_OUT: tuple[str, ...] = (
     "content",
     "APM",
     "APL",
@@ -58,21 +58,31 @@ def compare(
     everything: Annotated[
         bool, typer.Option("--all", help="The whole ledger: recipes, pseudo labels and submissions too.")
     ] = False,
+    study: Annotated[
+        str, typer.Option("--study", help="A finished study: means and intervals over its seeds.")
+    ] = "",
     json: Json = False,
 ) -> None:
-    """Members against ensembles, split by split; --all for everything run."""
+    """Members against ensembles, split by split; --all for everything run; --study for recipes over seeds."""
     from kpkit.core.errors import KpkitError
     from kpkit.reports.compare import SHOWN, comparison_of, verdicts
     from kpkit.reports.html import write_report
     from kpkit.reports.ledger import ledger
+    from kpkit.reports.study import LEFT_OUT, shown_columns, study_table, study_verdicts
     from kpkit.reports.writers import write_csv, write_markdown, write_parquet
 
     if everything and names:
         raise KpkitError("--all shows everything; leave out the names or --all")
-    found = ledger(runs)
-    judged = comparison_of(found, names)
-    table, columns = (found, _ALL) if everything else (judged, SHOWN)
-    sentences = verdicts(judged)
+    if study and (everything or names or html):
+        raise KpkitError("--study shows one study; leave out the names, --all and --html")
+    if study:
+        table = study_table(runs, study)
+        columns, left_out, sentences = shown_columns(table), LEFT_OUT, study_verdicts(table)
+    else:
+        found = ledger(runs)
+        judged = comparison_of(found, names)
+        table, columns = (found, _ALL) if everything else (judged, SHOWN)
+        left_out, sentences = _LEFT_OUT, verdicts(judged)
     if csv:
         write_csv(table, csv)
     if parquet:
@@ -88,7 +98,7 @@ def compare(
     if json:
         _print_json(table, sentences)
     else:
-        _print_table(table, columns, sentences, runs)
+        _print_table(table, columns, left_out, sentences, runs)
     for path in filter(None, (csv, parquet, markdown, html)):
         print(f"written: {path}", file=sys.stderr)
 
@@ -103,8 +113,13 @@ def _print_json(table: pd.DataFrame, sentences: list[str]) -> None:
     print(json.dumps({"rows": rows, "verdicts": sentences}))
 
 
-def _print_table(table: pd.DataFrame, columns: tuple[str, ...], sentences: list[str], runs: Path) -> None:
-    """On a terminal as much as its width allows, elsewhere all columns as aligned plain lines."""
+def _print_table(
+    table: pd.DataFrame, columns: tuple[str, ...], left_out: tuple[str, ...], sentences: list[str], runs: Path
+) -> None:
+    """On a terminal as much as its width allows, elsewhere all columns as aligned plain lines.
+
+    ``left_out`` are the columns that go where the terminal is narrow, in their order.
+    """
     if table.empty:
         print(f"{runs}: no ensemble is judged yet; kpkit compare --all lists everything finished")
         return
@@ -114,10 +129,9 @@ def _print_table(table: pd.DataFrame, columns: tuple[str, ...], sentences: list[
         from rich.console import Console
 
         console = Console(highlight=False)
-        left_out = list(_LEFT_OUT)
-        while left_out and len(aligned(table, columns)[0]) > console.width:
-            dropped = left_out.pop(0)
-            columns = tuple(name for name in columns if name != dropped)
+        for dropped in left_out:
+            if len(aligned(table, columns)[0]) > console.width:
+                columns = tuple(name for name in columns if name != dropped)
         _print_rich(console, table, columns)
     else:
         print("\n".join(aligned(table, columns)))

@@ -23,7 +23,7 @@ class Artefact:
     """The identity of one result.
 
     Attributes:
-        kind: ``recipes``, ``hard_negatives``, ``pseudo_labels``, ``ensembles`` or ``submissions``.
+        kind: the folder its like lie in: ``recipes``, ``hard_negatives``, ``ensembles``, ...
         name: the document's, with the split where one document has several results.
         resolved: everything that shapes the result (the document's tables).
         inputs: role -> SHA-256 of an input file, or key of an artefact.

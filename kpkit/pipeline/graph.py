@@ -17,6 +17,7 @@ from kpkit.pipeline.ensemble_job import EnsembleJob
 from kpkit.pipeline.job import ArtefactJob
 from kpkit.pipeline.label_job import LabelJob
 from kpkit.pipeline.mine_job import MineJob
+from kpkit.pipeline.study_job import StudyJob, trainings
 from kpkit.pipeline.submit_job import SubmitJob
 from kpkit.pipeline.train_job import TrainJob
 from kpkit.pipeline.weights_job import WeightsJob
@@ -71,12 +72,14 @@ class GraphBuilder:
             "ensemble": self._ensemble_on_val,
             "pseudo_labels": lambda d: [self.pseudo_labels(d)],
             "submission": self._submission,
+            "study": lambda d: [self.study(d)],
         }
         return builders[document.kind](document)
 
     def recipe(self, document: Document) -> Node:
         """A recipe's network: trained after what it starts from, its negatives and labels, or as it is."""
-        return self._once("recipes", document, lambda: self._recipe(document))
+        key = f"{document.path.resolve()}@{document.name}"  # a study's variants share their recipe's path
+        return self._once("recipes", document, lambda: self._recipe(document), key)
 
     def hard_negatives(self, document: Document) -> Node:
         """Mining for a recipe that names ``[data.H]``."""
@@ -91,6 +94,10 @@ class GraphBuilder:
         if known:
             return known
         return self._add(Node(artefact, MineJob(artefact, dataset=dataset, spec=spec), [], document, missing))
+
+    def study(self, document: Document) -> Node:
+        """A study's table, after its trainings."""
+        return self._once("studies", document, lambda: self._study(document))
 
     def pseudo_labels(self, document: Document) -> Node:
         """Labelling, after its teachers are trained."""
@@ -282,6 +289,17 @@ class GraphBuilder:
             )
             nodes.append(self._add(Node(artefact, job, [poses], document, missing)))
         return nodes
+
+    def _study(self, document: Document) -> Node:
+        planned = trainings(document)
+        needs = [self.recipe(training.document) for training in planned]
+        keys = {f"{t.recipe}-seed{t.seed}": n.artefact.key for t, n in zip(planned, needs, strict=True)}
+        told = {t.recipe: t.document.spec.about.published_ap for t in planned}
+        hashed = _hashed(document.spec) | {"split": planned[0].document.spec.data.val, "published": told}
+        artefact = Artefact("studies", document.name, hashed, keys, self.context.runs)
+        folders = [node.artefact.folder for node in needs]
+        job = StudyJob(artefact, _keys(needs), trainings=planned, folders=folders)
+        return Node(artefact, job, needs, document)
 
     def _members(
         self, members: tuple[MemberSpec, ...], document: Document

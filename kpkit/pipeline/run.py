@@ -15,6 +15,7 @@ from kpkit.pipeline.execute import run_in_process
 from kpkit.pipeline.graph import GraphBuilder, Node
 from kpkit.pipeline.mine_job import MineJob
 from kpkit.pipeline.plan import needed_bytes
+from kpkit.pipeline.study_job import StudyJob
 from kpkit.pipeline.submit_job import SubmitJob
 from kpkit.specs.loader import Document
 
@@ -91,7 +92,7 @@ def to_do(builder: GraphBuilder, targets: Sequence[Node]) -> list[Node]:
 
 def _execute(todo: list[Node], settings: Settings, runs: Path, watcher: Watcher) -> None:
     jobs = [node.job for node in todo]
-    uses_networks = any(not isinstance(job, MineJob | SubmitJob) for job in jobs)
+    uses_networks = any(not isinstance(job, MineJob | StudyJob | SubmitJob) for job in jobs)
     if not (settings.ray and uses_networks):
         run_in_process(jobs, watcher)
         return

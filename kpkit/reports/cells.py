@@ -14,12 +14,18 @@ LABELS = {
     "delta": "Δ best",
     "seconds": "time",
     "false_score": "on nobody",
+    "AP_half": "±",
+    "AR_half": "±",
+    "gain": "Δ first",
+    "gain_half": "±",
+    "false_score_half": "±",
+    "published": "published (COCO)",
 }
 """Column -> heading, where they differ."""
 
 HASHES = ("artefact", "content", "recipe")
-_DECIMALS = {"parameters_M": 2, "GMACs": 2, "false_score": 3}
-_WHOLE = ("crops", "boxes", "pictures", "people", "poses")
+_DECIMALS = {"parameters_M": 2, "GMACs": 2, "false_score": 3, "false_score_half": 3}
+_WHOLE = ("seeds", "steps", "crops", "boxes", "pictures", "people", "poses")
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ def cell(column: str, value: Any) -> Cell:
     if isinstance(value, str):
         return Cell(value[:8] if column in HASHES else value, value, False)
     number = float(value)
-    if column == "delta":
+    if column in ("delta", "gain"):
         text = f"{number:+.1f}"
     elif column == "seconds":
         text = clock(number)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from kpkit.reports.cells import aligned, clock, one_line
+from kpkit.reports.cells import HASHES, aligned, clock, one_line
 from kpkit.reports.compare import comparison_of, verdicts
 from kpkit.reports.ledger import ledger_of, percent
 from kpkit.reports.manifests import Entry, read_entries, read_entry
+from kpkit.reports.study import shown_columns, study_table_of, study_verdicts
 
 _BLEND = ("name", "row", "weight", "AP", "AP50", "AP75", "AR")
 _JUDGED = ("name", "row", "split", "weight", "AP", "AP50", "AP75", "AR", "parameters_M", "GMACs", "artefact")
@@ -144,10 +145,20 @@ def _with_warnings(messages: list[str]) -> str:
     return f" with {len(messages)} warning{'s' if len(messages) > 1 else ''}: {messages[0]}{more}"
 
 
+def _study(entry: Entry) -> list[str]:
+    table = study_table_of(entry)
+    return [
+        f"{len(entry.metrics.runs)} trainings, judged on {entry.split}; ± is half a 95 % interval over seeds",
+        *aligned(table, [name for name in shown_columns(table) if name not in HASHES]),
+        *map(one_line, study_verdicts(table)),
+    ]
+
+
 _LINES: dict[str, Callable[[Entry], list[str]]] = {
     "recipes": _recipe,
     "hard_negatives": _negatives,
     "pseudo_labels": _labels,
     "ensembles": _ensemble,
     "submissions": _submission,
+    "studies": _study,
 }

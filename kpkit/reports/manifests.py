@@ -104,6 +104,26 @@ class NegativeMetrics(msgspec.Struct):
     by_score: dict[str, int]
 
 
+class StudyRun(msgspec.Struct):
+    """One training of a study: who was shown by source letter, figures 0 to 1, its artefact's key."""
+
+    recipe: str
+    seed: int
+    strategy: str
+    steps: int
+    people: dict[str, int]
+    val: dict[str, float]
+    artefact: str
+    false_score: float | None = None
+
+
+class StudyMetrics(msgspec.Struct):
+    """A study: its trainings in document order, and the AP that papers tell of their recipes' originals."""
+
+    runs: list[StudyRun]
+    published: dict[str, float] = {}
+
+
 class SubmissionMetrics(msgspec.Struct, rename={"json_name": "json", "zip_name": "zip"}):
     """A written entry: its files, the check's warnings, the verdict where the truth is known."""
 
@@ -125,6 +145,7 @@ KINDS: dict[str, type[Any]] = {
     "pseudo_labels": LabelMetrics,
     "ensembles": EnsembleMetrics,
     "submissions": SubmissionMetrics,
+    "studies": StudyMetrics,
 }
 """Kind -> its figures."""
 

@@ -1,1 +1,1 @@
-"""The four documents (recipe, ensemble, pseudo labels, submission): typed, frozen, strict."""
+"""The documents (recipe, ensemble, pseudo labels, submission, study): typed, frozen, strict."""

@@ -14,6 +14,7 @@ from kpkit.specs.base import Spec, did_you_mean, parse
 from kpkit.specs.ensemble import EnsembleSpec
 from kpkit.specs.pseudo_labels import PseudoLabelsSpec
 from kpkit.specs.recipe import RecipeSpec
+from kpkit.specs.study import StudySpec
 from kpkit.specs.submission import SubmissionSpec
 
 KINDS: dict[str, tuple[str, type[Spec]]] = {
@@ -21,6 +22,7 @@ KINDS: dict[str, tuple[str, type[Spec]]] = {
     "ensemble": ("ensembles", EnsembleSpec),
     "pseudo_labels": ("pseudo_labels", PseudoLabelsSpec),
     "submission": ("submissions", SubmissionSpec),
+    "study": ("studies", StudySpec),
 }
 """Document kind -> its folder and its model."""
 
@@ -36,7 +38,7 @@ class Document:
 
 
 def shipped_root() -> Path:
-    """The folder that holds the four document folders: inside an installed package, or the checkout."""
+    """The folder that holds the document folders: inside an installed package, or the checkout."""
     package = Path(kpkit.__file__).resolve().parent
     inside = package / "documents"
     return inside if inside.is_dir() else package.parent
@@ -46,8 +48,8 @@ def load(name: str, kind: str | None = None, beside: Path | None = None) -> Docu
     """Read a document.
 
     Args:
-        name: a path to a ``.toml`` file, or a bare name such as ``"tiny"``. A path into one of the four
-            folders, such as ``"submissions/tiny.toml"``, also finds what came with kpkit.
+        name: a path to a ``.toml`` file, or a bare name such as ``"tiny"``. A path into one of the
+            document folders, such as ``"submissions/tiny.toml"``, also finds what came with kpkit.
         kind: the kind it must have; None takes any (a bare name is then looked for in all folders).
         beside: the document that names this one; its own folders are searched first.
 
@@ -63,6 +65,29 @@ def load(name: str, kind: str | None = None, beside: Path | None = None) -> Docu
     if kind is not None and found != kind:
         raise InputError(f"the kind is {found}, a document of kind {kind} is wanted", file=path, row="kind")
     return Document(path.stem, found, path, parse(KINDS[found][1], data, path))
+
+
+def varied(document: Document, name: str, tables: dict[str, Any], named_in: Path) -> Document:
+    """A document with other tables laid over its own, under another name.
+
+    What it names by path is still taken from its own place.
+
+    Args:
+        document: the original.
+        name: the variant's.
+        tables: merged as those of a document that extends the original are.
+        named_in: the document that asks for it, whose ``overrides`` the tables are.
+
+    Raises:
+        InputError: the tables do not fit the document's kind.
+    """
+    given = document.spec.model_dump(mode="json", exclude_unset=True)
+    try:
+        spec = parse(KINDS[document.kind][1], _merge(given, tables), named_in)
+    except InputError as error:
+        row = f"overrides.{error.row}" if error.row else "overrides"
+        raise InputError(error.cause, file=named_in, row=row, remedy=error.remedy) from None
+    return Document(name, document.kind, document.path, spec)
 
 
 def shipped() -> list[Path]:

@@ -14,10 +14,10 @@ PLAIN = DOCUMENTS / "recipes" / "nano_plain.toml"
 
 @pytest.fixture
 def own(tmp_path: Path) -> Path:
-    """A user's own four document folders, beginning with the test recipes."""
+    """A user's own document folders, beginning with the test recipes."""
     root = tmp_path / "own"
     shutil.copytree(DOCUMENTS / "recipes", root / "recipes")
-    for folder in ("ensembles", "pseudo_labels", "submissions"):
+    for folder in ("ensembles", "pseudo_labels", "submissions", "studies"):
         (root / folder).mkdir()
     return root
 
@@ -70,7 +70,10 @@ DOCUMENT_FAULTS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("is for 2 later stages, mspn_resnet50_x2 has 1; give one for each stage after the first",),
     ),
     "base_missing": ('extends = "nothing"\n', ("extends 'nothing', which does not exist",)),
-    "no_kind": ("[training]\nseed = 1\n", ("kind", "one of recipe, ensemble, pseudo_labels, submission")),
+    "no_kind": (
+        "[training]\nseed = 1\n",
+        ("kind", "one of recipe, ensemble, pseudo_labels, submission, study"),
+    ),
 }
 
 

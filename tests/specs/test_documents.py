@@ -44,7 +44,11 @@ ensemble = "e"
 profile = "test-dev2017"
 images = "coco_test-dev2017"
 """
-WHOLE = {"recipes": RECIPE, "ensembles": ENSEMBLE, "pseudo_labels": LABELS, "submissions": SUBMISSION}
+STUDY = 'kind = "study"\nrecipes = ["a", "b"]\n'
+WHOLE = {
+    "recipes": RECIPE, "ensembles": ENSEMBLE, "pseudo_labels": LABELS, "submissions": SUBMISSION,
+    "studies": STUDY,
+}  # fmt: skip
 
 
 def put(root: Path, place: str, text: str) -> Path:
@@ -176,7 +180,10 @@ def test_kinds(tmp_path: Path) -> None:
     )
     for text in ('kind = "recipes"', "", "kind = 3", 'kind = ["recipe"]', "[kind]\na = 1"):
         error = refusal(put(tmp_path, "b.toml", text))
-        assert (error.row, error.remedy) == ("kind", "one of recipe, ensemble, pseudo_labels, submission")
+        assert (error.row, error.remedy) == (
+            "kind",
+            "one of recipe, ensemble, pseudo_labels, submission, study",
+        )
 
 
 def test_what_is_no_toml(tmp_path: Path) -> None:
