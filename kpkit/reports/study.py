@@ -32,7 +32,15 @@ SHOWN = (
 )  # fmt: skip
 """The columns people are shown, where anything is in them."""
 
-LEFT_OUT: tuple[str, ...] = ("content", "false_score_half", "people", "false_score", "AR_half", "gain_half", "strategy")
+LEFT_OUT: tuple[str, ...] = (
+    "content",
+    "false_score_half",
+    "people",
+    "false_score",
+    "AR_half",
+    "gain_half",
+    "strategy",
+)
 """On narrow terminals these go, in this order."""
 
 
