@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from kpkit.cli.options import Json
+from kpkit.cli.options import Data, Json, Runs
 
 
 def register(app: typer.Typer) -> None:
     """Add the group's commands."""
     app.command("evaluate")(evaluate)
     app.command("check")(check)
+    app.command("judge-labels")(judge_labels)
 
 
 def evaluate(
@@ -64,3 +65,29 @@ def check(
         print(f"{file}: {verdict}, {errors} errors, {warnings} warnings")
     if errors:
         raise typer.Exit(1)
+
+
+def judge_labels(
+    labels: Annotated[
+        str,
+        typer.Argument(
+            metavar="LABELS",
+            help="A pseudo-label document, its artefact's folder, or a COCO annotation file.",
+        ),
+    ],
+    truth: Annotated[Path, typer.Option("--truth", help="COCO person-keypoint annotations.")],
+    data: Data = None,
+    runs: Runs = Path("runs"),
+    json: Json = False,
+) -> None:
+    """How many labels of each keypoint are right by a truth, beside what their audit foretold.
+
+    A label is right when its OKS with the truth's point is at least .5, or .75. Ignore regions are left out,
+    and pictures the truth does not list.
+    """
+    import json as json_module
+
+    from kpkit.pipeline.judged_labels import judged_labels
+
+    found = judged_labels(labels, truth, data=data, runs=runs)
+    print(json_module.dumps(found.as_dict()) if json else "\n".join(found.lines()))

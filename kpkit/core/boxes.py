@@ -16,13 +16,18 @@ def box_iou(a: np.ndarray, b: np.ndarray, crowd: np.ndarray | None = None) -> np
     Returns:
         (N, M) values in 0..1; 0 where the union has no area.
     """
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, :2] + a[:, None, 2:], b[None, :, :2] + b[None, :, 2:])
-    inter = np.clip(high - low, 0, None).prod(axis=2)
-    area_a, area_b = a[:, 2:].prod(axis=1)[:, None], b[:, 2:].prod(axis=1)[None]
-    union = area_a + area_b - inter
+    return pair_iou(a[:, None], b[None], None if crowd is None else crowd[None])
+
+
+def pair_iou(a: np.ndarray, b: np.ndarray, crowd: np.ndarray | None = None) -> np.ndarray:
+    """As box_iou, row by row: a, b (..., 4) and crowd (...), which broadcast, to (...)."""
+    low = np.maximum(a[..., :2], b[..., :2])
+    high = np.minimum(a[..., :2] + a[..., 2:], b[..., :2] + b[..., 2:])
+    inter = np.clip(high - low, 0, None).prod(axis=-1)
+    area = a[..., 2:].prod(axis=-1)
+    union = area + b[..., 2:].prod(axis=-1) - inter
     if crowd is not None:
-        union = np.where(crowd[None], area_a, union)
+        union = np.where(crowd, area, union)
     return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
 
 

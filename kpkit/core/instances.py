@@ -197,6 +197,23 @@ class Instances:
         return digest.hexdigest()
 
 
+def picture_pairs(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Every pair of rows on one picture.
+
+    Args:
+        a, b: (N,) and (M,) image ids, in any order.
+
+    Returns:
+        (P,) rows of ``a``, rising, and (P,) rows of ``b``, rising for each row of ``a``.
+    """
+    order = np.argsort(b, kind="stable")
+    begin, end = (np.searchsorted(b[order], a, side=side) for side in ("left", "right"))
+    count = end - begin
+    rows = np.repeat(np.arange(len(a)), count)
+    place = np.arange(len(rows)) - np.repeat(np.cumsum(count) - count, count)
+    return rows, order[np.repeat(begin, count) + place]
+
+
 @dataclass(frozen=True, eq=False)
 class ImageTable:
     """The pictures of a data set, one row each.

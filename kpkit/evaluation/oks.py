@@ -75,6 +75,23 @@ def pose_oks(
     return close.mean(axis=-1)
 
 
+def keypoint_oks(
+    a: np.ndarray, b: np.ndarray, area: np.ndarray, sigmas: np.ndarray | tuple[float, ...]
+) -> np.ndarray:
+    """Each keypoint's share of the OKS, row by row.
+
+    Args:
+        a, b: (..., K, 2 or more) x, y in pixels; the leading axes broadcast.
+        area: (...) square pixels.
+        sigmas: (K,) OKS constants.
+
+    Returns:
+        (..., K) values in 0..1.
+    """
+    close: np.ndarray = _closeness(a[..., :2] - b[..., :2], area + _EPS, sigmas)
+    return close
+
+
 def _closeness(delta: np.ndarray, scale: np.ndarray, sigmas: np.ndarray | tuple[float, ...]) -> np.ndarray:
     """(..., K, 2) distances and (...) areas -> (..., K) in 0..1."""
     variance = (np.asarray(sigmas, np.float64) * 2) ** 2

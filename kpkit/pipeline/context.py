@@ -8,7 +8,7 @@ from pathlib import Path
 from kpkit.core.errors import InputError
 from kpkit.core.files import HashCache
 from kpkit.specs.base import did_you_mean
-from kpkit.specs.datasets import KNOWN, Dataset, DatasetSpec, data_root, resolve
+from kpkit.specs.datasets import JUDGED, KNOWN, Dataset, DatasetSpec, data_root, known_lists, resolve
 
 
 @dataclass
@@ -52,6 +52,15 @@ class Context:
             if str(error) not in missing:
                 missing.append(str(error))
             return None
+
+    def kept_apart(self, images: Dataset) -> list[Dataset]:
+        """Known data sets that must share no picture with one to be labelled.
+
+        All but itself; itself too where results are judged on it.
+        """
+        lists = known_lists(data_root(self.data))
+        own = images.annotations.resolve()
+        return [known for known in lists if known.name in JUDGED or known.annotations.resolve() != own]
 
     def hash(self, path: Path | None) -> str:
         """SHA-256 of an input file; ``"missing"`` for one that is not there."""

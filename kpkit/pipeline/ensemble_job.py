@@ -22,22 +22,11 @@ class EnsembleJob(BoxesJob):
 
     spec: EnsembleSpec | None = None
 
-    @property
-    def box_source(self) -> str:
-        """``[boxes]`` of the document."""
-        assert self.spec
-        return self.spec.boxes.source
-
-    @property
-    def min_box_score(self) -> float:
-        """``[boxes]`` of the document."""
-        assert self.spec
-        return self.spec.boxes.min_score
-
     def choose_boxes(self, loaded: LoadedDataset) -> tuple[Instances, dict[str, Any]]:
         """What the document's ``[boxes]`` says."""
-        assert self.dataset
-        boxes = load_boxes(self.dataset, loaded, self.box_source, self.min_box_score)
+        assert self.dataset and self.spec
+        wanted = self.spec.boxes
+        boxes = load_boxes(self.dataset, loaded, wanted.source, wanted.min_score)
         return boxes, {
             "boxes": len(boxes),
             "boxes_hash": boxes.boxes_hash(),
@@ -47,11 +36,12 @@ class EnsembleJob(BoxesJob):
     def make(self, work: Path, progress: Progress) -> dict[str, Any]:
         """Write the poses; judge blend and members on a labelled data set."""
         assert self.dataset and self.spec
-        blend, members, choice = self.collect(work)
+        shards = self.shards(work)
+        blend, members = shards.joined()
         write_poses(work / BLEND, blend)
         for name, poses in members.items():
             write_poses(work / "members" / f"{name}.npz", poses)
-        metrics: dict[str, Any] = dict(choice)
+        metrics: dict[str, Any] = shards.choice
         if self.dataset.format == "coco":
             truth = load_dataset(self.dataset)
 

@@ -19,6 +19,7 @@ from kpkit.pipeline.label_job import LabelJob
 from kpkit.pipeline.mine_job import MineJob
 from kpkit.pipeline.study_job import StudyJob, trainings
 from kpkit.pipeline.submit_job import SubmitJob
+from kpkit.pipeline.teachers_job import TeachersJob
 from kpkit.pipeline.train_job import TrainJob
 from kpkit.pipeline.weights_job import WeightsJob
 from kpkit.specs.datasets import Dataset, DatasetSpec
@@ -27,6 +28,8 @@ from kpkit.specs.loader import Document, load
 
 _NOT_HASHED = {"about", "kind", "datasets", "weights", "start"}
 """Tables that describe or locate; what they locate is hashed by content, with what is declared of it."""
+_TEACHERS = {"teachers", "images", "boxes", "labelled", "min_box_score", "common_stride", "decode"}
+"""What of a pseudo-label document shapes the teachers' poses; the rest selects among them."""
 
 
 @dataclass
@@ -151,7 +154,7 @@ class GraphBuilder:
                 inputs |= self._annotations(letter, dataset)
         val = None
         if spec.data.val:
-            need = ("detections",) if spec.data.val_boxes == "detections" else ()
+            need = _need(spec.data.val_boxes)
             val = self._dataset(document, spec.data.val, spec.datasets, missing, need=need)
             inputs |= {f"val_{k}": v for k, v in self._inputs(boxes=val).items()}
         weights = self._weights(document, missing)
@@ -209,27 +212,66 @@ class GraphBuilder:
     def _pseudo_labels(self, document: Document) -> Node:
         spec = document.spec
         missing: list[str] = []
-        need = ("detections",) if spec.boxes == "detections" else ()
-        dataset = self._dataset(document, spec.images, spec.datasets, missing, need=need)
-        labelled = self._dataset(document, spec.labelled, spec.datasets, missing)
-        members, needs = self._members(spec.teachers, document)
-        inputs = self._inputs(images=dataset) | {n.artefact.name: n.artefact.key for n in needs}
-        inputs |= self._annotations("labelled", labelled)
+        sets = {
+            "images": self._dataset(document, spec.images, spec.datasets, missing, need=_need(spec.boxes)),
+            "labelled": self._dataset(document, spec.labelled, spec.datasets, missing),
+        }
+        if spec.audit:
+            need = _need(spec.audit_boxes)
+            sets["audit"] = self._dataset(document, spec.audit, spec.datasets, missing, need=need)
+        # in this order: labels are worth making only where the audit finds them good
+        roles = [role for role in ("audit", "images") if role in sets]
+        seen = {role: self._teachers(document, sets, role, missing) for role in roles}
+        inputs = self._inputs(images=sets["images"]) | self._annotations("labelled", sets["labelled"])
+        for role, node in seen.items():
+            inputs |= {n.artefact.name: n.artefact.key for n in node.needs}
+            inputs[f"{role}_poses"] = node.artefact.key
         artefact = Artefact("pseudo_labels", document.name, _hashed(spec), inputs, self.context.runs)
+        job = LabelJob(
+            artefact,
+            _keys(list(seen.values())),
+            spec=spec,
+            images=sets["images"],
+            audit=sets.get("audit"),
+            poses={role: node.artefact.folder for role, node in seen.items()},
+        )
+        return Node(artefact, job, list(seen.values()), document, missing)
+
+    def _teachers(
+        self, document: Document, sets: dict[str, Dataset | None], role: str, missing: list[str]
+    ) -> Node:
+        """A pseudo-label document's teachers on its pictures, or on its audit set."""
+        spec = document.spec
+        members, needs = self._members(spec.teachers, document)
+        inputs = self._inputs(images=sets["images"]) | {n.artefact.name: n.artefact.key for n in needs}
+        inputs |= self._annotations("labelled", sets["labelled"])
+        looked_at = {"split": getattr(spec, role)}
+        if role == "audit":
+            inputs |= self._inputs(audit=sets["audit"])
+            looked_at["audit_boxes"] = spec.audit_boxes
+        hashed = {key: value for key, value in _hashed(spec).items() if key in _TEACHERS} | looked_at
+        others = f"+{len(members) - 1}" if len(members) > 1 else ""
+        name = f"{members[0].name}{others}-on-{getattr(spec, role).removeprefix('coco_')}"
+        artefact = Artefact("teachers", name, hashed, inputs, self.context.runs)
         if not artefact.done:
             check_members(document, {m.name: m.spec for m in members})
-        job = LabelJob(
+        images = sets["images"]
+        apart = [dataset for key, dataset in sets.items() if key != "images" and dataset]
+        job = TeachersJob(
             artefact,
             _keys(needs),
             Resources(gpu=True),
-            dataset=dataset,
+            dataset=sets[role],
             members=members,
             common_stride=spec.common_stride,
             decode=spec.decode,
+            keep_members=len(members) > 1,
             spec=spec,
-            labelled=labelled,
+            images=images,
+            labelled=sets["labelled"],
+            lists=(*apart, *self.context.kept_apart(images)) if images and role == "images" else (),
         )
-        return Node(artefact, job, needs, document, missing)
+        return self._add(Node(artefact, job, needs, document, list(missing)))
 
     def _ensemble(
         self,
@@ -240,7 +282,7 @@ class GraphBuilder:
         val: bool,
     ) -> Node:
         missing: list[str] = []
-        need = ("detections",) if spec.boxes.source == "detections" else ()
+        need = _need(spec.boxes.source)
         dataset = self._dataset(document, images, spec.datasets | own, missing, need=need)
         members, needs = self._members(spec.members, document)
         inputs = self._inputs(boxes=dataset) | {n.artefact.name: n.artefact.key for n in needs}
@@ -370,6 +412,11 @@ def _hashed(spec: Any) -> dict[str, Any]:
     """The tables of a document that shape its result."""
     dumped: dict[str, Any] = spec.model_dump(mode="json")
     return {key: value for key, value in dumped.items() if key not in _NOT_HASHED}
+
+
+def _need(boxes: str) -> tuple[str, ...]:
+    """What a data set must have besides its annotations, where boxes come from this source."""
+    return ("detections",) if boxes == "detections" else ()
 
 
 def _keys(nodes: list[Node]) -> tuple[str, ...]:

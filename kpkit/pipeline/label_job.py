@@ -1,91 +1,172 @@
-"""The artefact of pseudo labels."""
+"""The artefact of pseudo labels: what the rules keep of the teachers' poses, audited, as a COCO data set."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from kpkit.core.errors import InputError
 from kpkit.core.instances import Instances
 from kpkit.core.progress import Progress
-from kpkit.data.coco import write_annotations
+from kpkit.core.skeletons import COCO17
+from kpkit.data.box_list import boxes_of, open_boxes, write_boxes
+from kpkit.data.coco_write import Extra, write_annotation_stream
+from kpkit.data.images import write_image
 from kpkit.data.load import LoadedDataset, load_boxes, load_dataset
-from kpkit.inference.nms import oks_nms
-from kpkit.inference.rescore import rescore
-from kpkit.pipeline.boxes_job import BoxesJob
-from kpkit.pseudo_labels.selection import BoxThreshold, people_per_picture, select_labels, solve_threshold
+from kpkit.pipeline.boxes_job import PARTS
+from kpkit.pipeline.job import ArtefactJob
+from kpkit.pipeline.pose_shards import PoseShards, Shard
+from kpkit.pipeline.teachers_job import POSES
+from kpkit.pseudo_labels.audit import Audit, audit, given_rules
+from kpkit.pseudo_labels.candidates import Candidates, candidates
+from kpkit.pseudo_labels.labelling import Labelled, label_block
+from kpkit.reports.label_sheet import label_sheet
 from kpkit.specs.datasets import Dataset
 from kpkit.specs.pseudo_labels import PseudoLabelsSpec
 
-LABELS = "annotations.json"
+LABELS, SHEET = "annotations.json", "doubtful.jpg"
+SHOWN = 48
+"""People on the contact sheet."""
 
 
 @dataclass
-class LabelJob(BoxesJob):
-    """Teachers label pictures; the result is a COCO data set."""
+class _Tally:
+    """What was written so far, and the most doubtful of it."""
+
+    people: int = 0
+    keypoints: int = 0
+    ignored: int = 0
+    doubtful: Instances = field(default_factory=Instances.empty)
+    doubt: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+    def add(self, block: Labelled) -> None:
+        self.people += len(block.people)
+        self.keypoints += int(block.people.num_labelled.sum())
+        self.ignored += len(block.ignored)
+        people = Instances.concat([self.doubtful, block.people])
+        doubt = np.concatenate([self.doubt, 1 - block.sureness])
+        most = np.argsort(-doubt, kind="stable")[:SHOWN]
+        self.doubtful, self.doubt = people[most], doubt[most]
+
+
+@dataclass
+class LabelJob(ArtefactJob):
+    """Select labels from poses that teachers left in shards; one shard is in memory at a time.
+
+    Args:
+        spec: the document.
+        images: the data set to label.
+        audit: the labelled data set that the rules are tried on, if there is one.
+        poses: the teachers' artefact folders, by ``"images"`` and ``"audit"``.
+    """
 
     spec: PseudoLabelsSpec | None = None
-    labelled: Dataset | None = None
-
-    @property
-    def box_source(self) -> str:
-        """The document's ``boxes``."""
-        assert self.spec
-        return self.spec.boxes
-
-    def choose_boxes(self, loaded: LoadedDataset) -> tuple[Instances, dict[str, Any]]:
-        """Detections above the threshold that gives as many people per picture as the labelled set has."""
-        assert self.dataset and self.spec and self.labelled
-        known = load_dataset(self.labelled, check_pictures=False)
-        _refuse_leak(loaded, known, self.labelled)
-        boxes = load_boxes(self.dataset, loaded, self.box_source)
-        wanted = people_per_picture(known.people, len(known.images))
-        if self.spec.min_box_score == "matched":
-            threshold = solve_threshold(boxes.score, len(loaded.images), wanted)
-        else:
-            above = boxes.score >= self.spec.min_box_score
-            reached = int(above.sum()) / max(len(loaded.images), 1)
-            threshold = BoxThreshold(float(self.spec.min_box_score), wanted, reached)
-        chosen = boxes[boxes.score >= threshold.score]
-        return chosen, {
-            "box_threshold": threshold.score,
-            "persons_per_picture_labelled": threshold.wanted,
-            "persons_per_picture": threshold.reached,
-            "pictures": len(loaded.images),
-        }
+    images: Dataset | None = None
+    audit: Dataset | None = None
+    poses: dict[str, Path] = field(default_factory=dict)
 
     def make(self, work: Path, progress: Progress) -> dict[str, Any]:
-        """Keep sure keypoints of distinct people and write them as COCO annotations."""
-        assert self.dataset and self.spec
-        poses, _, choice = self.collect(work)
-        distinct = oks_nms(rescore(poses, self.spec.poses.score_floor), self.spec.poses.oks_nms)
-        people = select_labels(
-            distinct.sorted_by_image(), self.spec.min_keypoint_score, self.spec.min_keypoints
-        )
-        loaded = load_dataset(self.dataset, check_pictures=False)
+        """Audit the rules, then write what they keep, and draw the most doubtful of it."""
+        assert self.images and self.spec
+        audited = self._audited()
+        loaded = load_dataset(self.images, check_pictures=False)
+        shards, tally = self._shards("images"), _Tally()
+        left_over = self._left_over(work, loaded, shards.choice["box_threshold"])
         teachers = [member.recipe for member in self.spec.teachers]
-        write_annotations(
+        write_annotation_stream(
             work / LABELS,
             loaded.images,
-            people,
+            self._blocks(shards, audited, left_over, tally, progress),
+            skeleton=loaded.people.skeleton,
             info={"description": f"kpkit pseudo labels {self.artefact.name} by {', '.join(teachers)}"},
         )
-        kept = int(people.num_labelled.sum())
-        return choice | {
-            "boxes": len(poses),
-            "people": len(people),
-            "keypoints": kept,
-            "keypoints_per_person": kept / max(len(people), 1),
-        }
-
-
-def _refuse_leak(pictures: LoadedDataset, labelled: LoadedDataset, dataset: Dataset) -> None:
-    """A picture both labelled and pseudo-labelled would be shown with two truths."""
-    both = labelled.images.rows_of(pictures.images.id) >= 0
-    if both.any() and pictures.folder == labelled.folder:
-        raise InputError(
-            f"image {int(pictures.images.id[both][0])} is to be pseudo-labelled but is labelled in "
-            f"{dataset.name}",
-            remedy="leave the labelled pictures out of the list",
+        if tally.people == 0:
+            raise InputError(
+                f"nothing to label: none of {len(shards.boxes)} people keeps "
+                f"{self.spec.min_keypoints} keypoint(s)",
+                remedy="lower min_keypoints, min_keypoint_score, min_agreement or precision",
+            )
+        title = f"{self.artefact.name}: the most doubtful of {tally.people} people"
+        sheet = label_sheet(
+            loaded.folder, loaded.images, tally.doubtful, tally.doubt, count=SHOWN, title=title
         )
+        write_image(work / SHEET, sheet)
+        told = shards.choice | {
+            "boxes": len(shards.boxes),
+            "people": tally.people,
+            "keypoints": tally.keypoints,
+            "keypoints_per_person": tally.keypoints / tally.people,
+            "ignored": tally.ignored,
+        }
+        if self.audit is not None:
+            seen = self._shards("audit").choice
+            told["audit"] = {"split": self.audit.name, "pictures": seen["pictures"]} | audited.figures
+        return told
+
+    def _shards(self, role: str) -> PoseShards:
+        return PoseShards(self.poses[role] / POSES)
+
+    def _audited(self) -> Audit:
+        """The rules; judged, and solved, where there is a data set for it."""
+        assert self.spec
+        if self.audit is None:
+            return Audit(given_rules(self.spec, len(COCO17)), None, {})
+        truth = load_dataset(self.audit, check_pictures=False).people
+        found = Candidates.joined(self._candidates(shard) for shard in self._shards("audit"))
+        return audit(self.spec, found, truth)
+
+    def _candidates(self, shard: Shard) -> Candidates:
+        assert self.spec
+        return candidates(shard.blend, list(shard.members.values()), self.spec.poses)
+
+    def _left_over(self, work: Path, loaded: LoadedDataset, threshold: float) -> np.ndarray | None:
+        """Boxes that no teacher looked at but that are to be ignored, on disk; None where none are."""
+        assert self.images and self.spec
+        if self.spec.ignore is None:
+            return None
+        boxes = load_boxes(self.images, loaded, self.spec.boxes, self.spec.ignore)
+        file = work / PARTS / "left_over.npy"
+        write_boxes(file, boxes[boxes.score < threshold])
+        return open_boxes(file)
+
+    def _blocks(
+        self,
+        shards: PoseShards,
+        audited: Audit,
+        left_over: np.ndarray | None,
+        tally: _Tally,
+        progress: Progress,
+    ) -> Iterator[tuple[Instances, Extra]]:
+        """Labelled people and regions to ignore, shard by shard, with what is written beside them."""
+        assert self.spec
+        several = len(self.spec.teachers) > 1
+        written = 0
+        for place, (shard, unseen) in enumerate(zip(shards, _parts(shards, left_over), strict=True)):
+            found = self._candidates(shard)
+            block = label_block(found, audited, several=several, left_over=unseen)
+            tally.add(block)
+            people = Instances.concat([block.people, block.ignored])
+            extra: dict[str, list[object]] = {"score": people.score.tolist()}
+            if several:
+                agreement = np.concatenate([block.sureness, np.zeros(len(block.ignored))])
+                extra["agreement"] = agreement.round(4).tolist()
+            yield people.with_(id=written + np.arange(1, len(people) + 1)), extra
+            written += len(people)
+            progress(place + 1, len(shards), "shards")
+
+
+def _parts(shards: PoseShards, left_over: np.ndarray | None) -> Iterator[Instances | None]:
+    """The left-over boxes on each shard's pictures and on those between it and the next shard's."""
+    if left_over is None:
+        yield from [None] * len(shards)
+        return
+    image_id = left_over["image_id"]
+    first = shards.boxes["image_id"][shards.cuts[1:-1]]
+    cuts = [0, *np.searchsorted(image_id, first).tolist(), len(image_id)]
+    for begin, end in itertools.pairwise(cuts):
+        yield boxes_of(left_over[begin:end])

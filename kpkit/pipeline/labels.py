@@ -22,11 +22,13 @@ class Labels:
         images: every picture.
         people: everybody in them.
         folder: where the pictures are; None where nothing tells.
+        artefact: the pseudo-label artefact they are, if they are one.
     """
 
     images: ImageTable
     people: Instances
     folder: Path | None
+    artefact: Path | None = None
 
 
 def labels_of(source: str, *, data: Path | None, runs: Path, images: Path | None) -> Labels:
@@ -54,7 +56,8 @@ def labels_of(source: str, *, data: Path | None, runs: Path, images: Path | None
     from kpkit.pipeline.label_job import LABELS
 
     table, people = read_annotations(artefact / LABELS)
-    return Labels(table, people, images or _pictures(manifest["document"].get("images"), data))
+    pictures = images or _pictures(manifest["document"].get("images"), data)
+    return Labels(table, people, pictures, artefact)
 
 
 def _artefact(source: str, data: Path | None, runs: Path) -> Path:

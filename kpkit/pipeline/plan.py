@@ -95,8 +95,7 @@ def _crops(node: Node) -> int | None:
             boxes = load_boxes(job.val, _load(job.val), job.spec.data.val_boxes) if job.val else ()
             return len(boxes) * (2 if job.spec.decode.flip_test else 1)
         if isinstance(job, BoxesJob) and job.dataset:
-            source = job.box_source
-            boxes = load_boxes(job.dataset, _load(job.dataset), source, job.min_box_score)
+            boxes, _ = job.choose_boxes(_load(job.dataset))
             return len(boxes) * len(job.members) * (2 if job.decode.flip_test else 1)
     except KpkitError:
         return None  # the run itself will name the fault; a plan only lacks a number

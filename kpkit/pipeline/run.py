@@ -13,6 +13,7 @@ from kpkit.core.files import free_bytes, locked
 from kpkit.pipeline.context import Context
 from kpkit.pipeline.execute import run_in_process
 from kpkit.pipeline.graph import GraphBuilder, Node
+from kpkit.pipeline.label_job import LabelJob
 from kpkit.pipeline.mine_job import MineJob
 from kpkit.pipeline.plan import needed_bytes
 from kpkit.pipeline.study_job import StudyJob
@@ -92,7 +93,7 @@ def to_do(builder: GraphBuilder, targets: Sequence[Node]) -> list[Node]:
 
 def _execute(todo: list[Node], settings: Settings, runs: Path, watcher: Watcher) -> None:
     jobs = [node.job for node in todo]
-    uses_networks = any(not isinstance(job, MineJob | StudyJob | SubmitJob) for job in jobs)
+    uses_networks = any(not isinstance(job, LabelJob | MineJob | StudyJob | SubmitJob) for job in jobs)
     if not (settings.ray and uses_networks):
         run_in_process(jobs, watcher)
         return

@@ -9,8 +9,9 @@ import pandas as pd
 
 from kpkit.reports.cells import HASHES, aligned, clock, one_line
 from kpkit.reports.compare import comparison_of, verdicts
+from kpkit.reports.label_table import audit_table
 from kpkit.reports.ledger import ledger_of, percent
-from kpkit.reports.manifests import Entry, read_entries, read_entry
+from kpkit.reports.manifests import Entry, LabelMetrics, TeacherMetrics, read_entries, read_entry
 from kpkit.reports.study import shown_columns, study_table_of, study_verdicts
 
 _BLEND = ("name", "row", "weight", "AP", "AP50", "AP75", "AR")
@@ -99,15 +100,39 @@ def _negatives(entry: Entry) -> list[str]:
     ]
 
 
-def _labels(entry: Entry) -> list[str]:
+def _teachers(entry: Entry) -> list[str]:
     told = entry.metrics
     return [
         f"teachers: {', '.join(map(one_line, entry.weights))}; pictures: {told.pictures:,} of {entry.split}",
-        f"boxes of score >= {told.box_threshold:.3f}: {told.persons_per_picture:.2f} persons per picture "
-        f"(labelled set: {told.persons_per_picture_labelled:.2f})",
+        f"{_threshold(told)}: {told.boxes:,} in {told.shards:,} shards",
+    ]
+
+
+def _labels(entry: Entry) -> list[str]:
+    told = entry.metrics
+    lines = [
+        f"teachers: {', '.join(map(one_line, entry.weights))}; pictures: {told.pictures:,} of {entry.split}",
+        f"{_threshold(told)} (labelled set: {told.persons_per_picture_labelled:.2f})",
         f"{told.people:,} people kept with {told.keypoints:,} keypoints "
         f"({told.keypoints_per_person:.1f} per person)",
     ]
+    if told.ignored:
+        lines.append(f"{told.ignored:,} regions to ignore")
+    if told.audit:
+        seen = told.audit
+        lines += [
+            f"the same rules on {seen.pictures:,} pictures of {seen.split.removeprefix('coco_')}: "
+            f"{seen.people:,} people kept, of them {seen.nobody:,} nobody and {seen.unjudged:,} not judged",
+            *audit_table(seen.keypoints),
+        ]
+    return lines
+
+
+def _threshold(told: LabelMetrics | TeacherMetrics) -> str:
+    return (
+        f"boxes of score >= {told.box_threshold:.4f} (CCM's detector: 0.9924): "
+        f"{told.persons_per_picture:.2f} persons per picture"
+    )
 
 
 def _ensemble(entry: Entry) -> list[str]:
@@ -157,6 +182,7 @@ def _study(entry: Entry) -> list[str]:
 _LINES: dict[str, Callable[[Entry], list[str]]] = {
     "recipes": _recipe,
     "hard_negatives": _negatives,
+    "teachers": _teachers,
     "pseudo_labels": _labels,
     "ensembles": _ensemble,
     "submissions": _submission,

@@ -82,6 +82,34 @@ class EnsembleMetrics(msgspec.Struct):
     members: dict[str, dict[str, float]] = {}
 
 
+class AuditedKeypoint(msgspec.Struct):
+    """Labels of one keypoint name on an audit set: kept, right within two OKS, where the truth has none."""
+
+    floor: float | None
+    kept: int
+    right_50: int
+    right_75: int
+    unknown: int
+
+
+class AuditMetrics(msgspec.Struct):
+    """The rules of pseudo labels tried on a labelled set.
+
+    Attributes:
+        split: the data set.
+        people: labelled there; of them ``nobody`` where the truth has no one, and ``unjudged`` where it has
+            someone without keypoints.
+        keypoints: by name.
+    """
+
+    split: str
+    pictures: int
+    people: int
+    nobody: int
+    unjudged: int
+    keypoints: dict[str, AuditedKeypoint]
+
+
 class LabelMetrics(msgspec.Struct):
     """Pseudo labels: how boxes were chosen, what was kept."""
 
@@ -93,6 +121,19 @@ class LabelMetrics(msgspec.Struct):
     people: int
     keypoints: int
     keypoints_per_person: float
+    ignored: int = 0
+    audit: AuditMetrics | None = None
+
+
+class TeacherMetrics(msgspec.Struct):
+    """Poses of a pseudo-label document's teachers: how boxes were chosen, and the files they lie in."""
+
+    box_threshold: float
+    persons_per_picture: float
+    persons_per_picture_labelled: float
+    pictures: int
+    boxes: int
+    shards: int
 
 
 class NegativeMetrics(msgspec.Struct):
@@ -137,11 +178,14 @@ class SubmissionMetrics(msgspec.Struct, rename={"json_name": "json", "zip_name":
     judged_pictures: int = 0
 
 
-Metrics = RecipeMetrics | EnsembleMetrics | LabelMetrics | NegativeMetrics | SubmissionMetrics
+Metrics = (
+    RecipeMetrics | EnsembleMetrics | TeacherMetrics | LabelMetrics | NegativeMetrics | SubmissionMetrics
+)
 
 KINDS: dict[str, type[Any]] = {
     "recipes": RecipeMetrics,
     "hard_negatives": NegativeMetrics,
+    "teachers": TeacherMetrics,
     "pseudo_labels": LabelMetrics,
     "ensembles": EnsembleMetrics,
     "submissions": SubmissionMetrics,

@@ -126,6 +126,10 @@ KNOWN: dict[str, Known] = {
 }
 
 
+JUDGED = ("coco_val2017", "coco_test-dev2017", "coco_test2017", "aic_val")
+"""Data sets that results are judged on: nobody trains on their pictures."""
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A data set found on disk.
@@ -207,6 +211,19 @@ def resolve(
         skeleton=own[name].skeleton if name in own else _skeleton(known.format),
         visibility=own[name].visibility if name in own else _visibility(known.format),
     )
+
+
+def known_lists(root: Path) -> list[Dataset]:
+    """Every published data set whose list is under ``root``, its pictures there or not."""
+    found = []
+    for name, known in KNOWN.items():
+        places = {part: [root / p for p in getattr(known, part)] for part in ("annotations", "images")}
+        there = {part: next((p for p in paths if p.exists()), None) for part, paths in places.items()}
+        if there["annotations"]:
+            images = there["images"] or places["images"][0]
+            codes = _skeleton(known.format), _visibility(known.format)
+            found.append(Dataset(name, known.format, there["annotations"], images, None, None, False, *codes))
+    return found
 
 
 def members_of(name: str) -> list[str]:

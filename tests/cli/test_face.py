@@ -16,12 +16,14 @@ from .conftest import COUNTS, DOCUMENTS, Kpkit, World
 
 COMMANDS = [
     "demo", "run", "plan", "train", "predict", "mine", "pseudo-label", "ensemble", "submit", "evaluate",
-    "check", "compare", "models", "import-weights", "export-onnx", "export-labels", "import-labels", "world",
+    "check", "judge-labels", "compare", "models", "import-weights", "export-onnx", "export-labels",
+    "import-labels", "world",
     "data", "doctor",
 ]  # fmt: skip
 NANO = DOCUMENTS / "submissions" / "nano.toml"
 NANO_GRAPH = {
-    "hard_negatives/coco_train2017", "recipes/nano_teacher", "pseudo_labels/nano", "recipes/nano_cpn",
+    "hard_negatives/coco_train2017", "recipes/nano_teacher", "teachers/nano_teacher-on-unlabeled2017",
+    "pseudo_labels/nano", "recipes/nano_cpn",
     "recipes/nano_mspn", "recipes/nano_ccm", "ensembles/nano-on-val2017", "ensembles/nano-on-test-dev2017",
     "submissions/nano-test-dev2017", "ensembles/nano-on-test2017", "submissions/nano-test-challenge2017",
 }  # fmt: skip
@@ -88,7 +90,7 @@ def test_plan_of_a_world(kpkit: Kpkit, drawn: Path, tmp_path: Path) -> None:
     assert said.code == 0 and said.err == "" and "missing" not in said.out
     names = {line.split()[0].rsplit("-", 1)[0] for line in said.out.splitlines() if "/" in line.split(" ")[0]}
     assert names == NANO_GRAPH
-    assert "11 of 11 to build, about " in said.out
+    assert "12 of 12 to build, about " in said.out
     assert not (tmp_path / "runs").exists()
 
 

@@ -66,6 +66,7 @@ def test_every_artefact_is_there_and_whole(built: Built) -> None:
     assert set(built.manifests) == {
         "hard_negatives/val2017_sample",
         "recipes/real_teacher",
+        "teachers/real_teacher-on-unlabeled2017",
         "pseudo_labels/real",
         *(f"recipes/{name}" for name in MEMBERS),
         "ensembles/real-on-val2017_sample",

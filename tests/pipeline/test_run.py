@@ -17,6 +17,7 @@ from tests.pipeline.runs import contents, leftovers, run, start
 
 KINDS = {
     "hard_negatives": 1,
+    "teachers": 1,
     "pseudo_labels": 1,
     "recipes": 4,
     "ensembles": 3,
@@ -165,7 +166,7 @@ def test_under_ray_killed_and_resumed_the_artefacts_are_the_same(
     trained = 0
     for line in process.stderr:
         trained += "started" in line
-        if trained == 4:  # negatives, teacher, labels, and a member's training
+        if trained == 5:  # negatives, teacher, its poses, labels, and a member's training
             break
     time.sleep(1.0)
     process.send_signal(signal.SIGKILL)

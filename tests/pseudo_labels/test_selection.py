@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kpkit.core.errors import KpkitError
 from kpkit.core.instances import Instances
-from kpkit.pseudo_labels.selection import people_per_picture, select_labels, solve_threshold
+from kpkit.pseudo_labels.selection import Rules, label_people, people_per_picture, solve_threshold
 
 # --- the detection threshold
 
@@ -89,11 +89,13 @@ def poses(seed: int, count: int) -> Instances:
 def test_what_is_kept(seed: int, count: int, floor: float, least: int) -> None:
     given_ = poses(seed, count)
     before = given_.keypoints.copy()
-    labels = select_labels(given_, floor, least)
+    kept = Rules(np.full(17, floor)).kept(given_.keypoints[:, :, 2], np.ones((count, 17)))
+    labels, chosen = label_people(given_, kept, least)
     np.testing.assert_array_equal(given_.keypoints, before)
     sure = before[:, :, 2] >= floor
     rows = np.flatnonzero(sure.sum(axis=1) >= least)
     assert len(labels) == len(rows)
+    assert np.flatnonzero(chosen).tolist() == rows.tolist()
     np.testing.assert_array_equal(labels.image_id, given_.image_id[rows])
     assert labels.id.tolist() == list(range(1, len(rows) + 1))
     assert set(labels.source) <= {"U"}
@@ -117,6 +119,6 @@ def test_a_box_that_holds_its_keypoints_stays() -> None:
     keypoints[0, :, :2] = one.box[0, :2] + one.box[0, 2:] / 2
     keypoints[0, :, 2] = 0.99
     keypoints[0, 3] = [-500, -500, 0.5]  # unsure: does not stretch the box
-    labels = select_labels(one.with_(keypoints=keypoints), 0.9, 1)
+    labels, _ = label_people(one.with_(keypoints=keypoints), keypoints[:, :, 2] >= 0.9, 1)
     np.testing.assert_allclose(labels.box, one.box)
     assert labels.num_labelled.tolist() == [16]

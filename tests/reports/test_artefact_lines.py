@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,7 @@ EXPECTED = {
     "tiny_labels": [
         "pseudo_labels/tiny_labels: ",
         "teachers: tiny_cpn, tiny_mspn; pictures: 16 of unlabeled2017",
-        "boxes of score >= 0.438: 1.98 persons per picture (labelled set: 2.00)",
+        "boxes of score >= 0.4375 (CCM's detector: 0.9924): 1.98 persons per picture (labelled set: 2.00)",
         "27 people kept with 300 keypoints (11.1 per person)",
     ],
     "tiny-on-test-dev2017": [
@@ -44,6 +46,34 @@ EXPECTED = {
         "judged on 12 pictures: AP 61.0, AP50 61.0, AP75 61.0, AR 61.0",
     ],
 }
+
+
+def test_an_audit_is_a_table(finished: FakeRuns, tmp_path: Path) -> None:
+    folder = tmp_path / "audited"
+    shutil.copytree(finished.folders["tiny_labels"], folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    nose = {"floor": 0.75, "kept": 1000, "right_50": 970, "right_75": 912, "unknown": 21}
+    ear = {"floor": None, "kept": 0, "right_50": 0, "right_75": 0, "unknown": 0}
+    manifest["metrics"] |= {
+        "ignored": 1234,
+        "audit": {
+            "split": "coco_val2017", "pictures": 40, "people": 1200, "nobody": 3, "unjudged": 2,
+            "keypoints": {"nose": nose, "left_ear": ear},
+        },
+    }  # fmt: skip
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    lines = [line[2:] for line in artefact_lines(folder)[4:]]
+    assert lines[:2] == [
+        "1,234 regions to ignore",
+        "the same rules on 40 pictures of val2017: 1,200 people kept, of them 3 nobody and 2 not judged",
+    ]
+    assert [line.split() for line in lines[2:]] == [
+        "keypoint floor kept right at .5 right at .75 no truth".split(),
+        "nose 0.750 1,000 97.0 % 91.2 % 21".split(),
+        "left_ear none 0 0".split(),
+        "all 1,000 97.0 % 91.2 % 21".split(),
+    ]
+    assert len({len(line) for line in lines[2:]}) == 1
 
 
 @pytest.mark.parametrize("name", EXPECTED)

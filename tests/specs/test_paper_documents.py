@@ -126,7 +126,9 @@ def test_all_can_be_planned(nodes: dict[str, Node]) -> None:
 def test_the_ccm_entry_needs_its_teachers_and_negatives(nodes: dict[str, Node]) -> None:
     student = nodes["recipes/ccm_hrnet_w48_384x288_achu_ch"]
     assert {need.title for need in student.needs} == {"hard_negatives/coco_train2017", "pseudo_labels/ccm"}
-    teachers = {need.title for need in nodes["pseudo_labels/ccm"].needs}
+    (seen,) = nodes["pseudo_labels/ccm"].needs
+    assert seen.title == "teachers/ccm_resnet152_384x288+1-on-unlabeled2017"
+    teachers = {need.title for need in seen.needs}
     assert teachers == {"recipes/ccm_resnet152_384x288", "recipes/ccm_hrnet_w48_384x288"}
     assert {need.title for need in nodes["ensembles/ccm2019-on-test-dev2017"].needs} == {
         "recipes/ccm_resnet152_384x288_achu_ch",
