@@ -111,16 +111,15 @@ def study_verdicts(table: pd.DataFrame) -> list[str]:
     first, *others = table.to_dict("records")
     sentences = []
     for row in others:
-        gain, half = round(row["gain"], 1), row["gain_half"]
+        gain, half = row["gain"], row["gain_half"]
         told = f"{row['name']}: {gain:+.1f} AP against {first['name']}"
+        interval = f"(95 % interval {gain - half:+.1f} to {gain + half:+.1f})"
         if math.isnan(half):
             sentences.append(f"{told}; of one seed, so nothing is known of chance")
-        elif abs(row["gain"]) > half:
-            sentences.append(f"{told} (95 % interval {gain - half:+.1f} to {gain + half:+.1f})")
+        elif abs(gain) > half:
+            sentences.append(f"{told} {interval}")
         else:
-            sentences.append(
-                f"{told}, NOT told apart from chance (95 % interval {gain - half:+.1f} to {gain + half:+.1f})"
-            )
+            sentences.append(f"{told}, NOT told apart from chance {interval}")
     return sentences
 
 
