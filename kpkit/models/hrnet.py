@@ -67,6 +67,9 @@ class HRNet(Encoder):
         for name, child in body.named_children():
             if next(child.parameters(), None) is not None or name.startswith("act"):
                 self.add_module(name, child)
+        for layer in self.modules():
+            if isinstance(layer, nn.ReLU):
+                layer.inplace = True  # timm copies the sums of its exchanges
         self.channels = (width, width)
         self.strides = (4, 4)
 
