@@ -256,7 +256,10 @@ class GraphBuilder:
         if not artefact.done:
             check_members(document, {m.name: m.spec for m in members})
         images = sets["images"]
-        apart = [dataset for key, dataset in sets.items() if key != "images" and dataset]
+        lists = []
+        if images and role == "images":
+            own = [dataset for key, dataset in sets.items() if key != "images" and dataset]
+            lists = [*self.context.kept_apart(images), *own]
         job = TeachersJob(
             artefact,
             _keys(needs),
@@ -269,7 +272,7 @@ class GraphBuilder:
             spec=spec,
             images=images,
             labelled=sets["labelled"],
-            lists=(*apart, *self.context.kept_apart(images)) if images and role == "images" else (),
+            lists=tuple({dataset.annotations: dataset for dataset in lists}.values()),
         )
         return self._add(Node(artefact, job, needs, document, list(missing)))
 

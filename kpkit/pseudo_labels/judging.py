@@ -41,9 +41,9 @@ class Judged:
 def judge(labels: Instances, truth: Instances) -> Judged:
     """Match labels with people of the truth, one to one, and compare their keypoints.
 
-    As in the COCO evaluation the label of the highest score chooses first; it takes the person with whom its
-    kept keypoints agree most. Labels that agree with no one but lie on a crowd region, or on a person without
-    labelled keypoints, are not judged.
+    The pair whose keypoints agree most (the sum of their OKS) is matched first, as long as they agree on
+    something: half a keypoint at least. Labels that agree with no one but lie on a crowd region, or on a
+    person without labelled keypoints, are not judged.
 
     Args:
         labels: people with visibilities, no crowd regions; any order.
@@ -59,10 +59,8 @@ def judge(labels: Instances, truth: Instances) -> Judged:
     total = pairs.sum(axis=1)
     owner, similarity = np.full(len(labels), -1), np.zeros(shape)
     taken = np.zeros(len(known), bool)
-    rank = np.empty(len(labels), np.int64)
-    rank[np.argsort(-labels.score, kind="stable")] = np.arange(len(labels))
-    order = np.lexsort((-total, rank[rows]))
-    for k in order[total[order] > 0].tolist():
+    order = np.argsort(-total, kind="stable")
+    for k in order[total[order] >= RIGHT[0]].tolist():
         row, other = rows[k], others[k]
         if owner[row] < 0 and not taken[other]:
             owner[row], taken[other], similarity[row] = other, True, pairs[k]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask
 
-from kpkit.core.boxes import box_iou, box_of_keypoints
+from kpkit.core.boxes import box_iou, box_of_keypoints, pair_iou
 
 
 @given(st.integers(0, 2**32), st.integers(0, 6), st.integers(0, 6))
@@ -34,3 +34,13 @@ def test_box_of_labelled_keypoints() -> None:
     keypoints = np.zeros((2, 3, 3))
     keypoints[0] = [[5, 9, 2], [8, 4, 1], [-100, -100, 0]]
     assert box_of_keypoints(keypoints).tolist() == [[5, 4, 3, 5], [0, 0, 0, 0]]
+
+
+@given(st.integers(0, 2**31))
+@settings(max_examples=50, deadline=None)
+def test_row_by_row_is_the_diagonal_of_every_pair(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = rng.integers(0, 9, (2, 6, 4)).astype(float)
+    crowd = rng.random(6) < 0.5
+    np.testing.assert_array_equal(pair_iou(a, b), np.diag(box_iou(a, b)))
+    np.testing.assert_array_equal(pair_iou(a, b, crowd), np.diag(box_iou(a, b, crowd)))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kpkit.core.errors import KpkitError
-from kpkit.core.instances import ImageTable, Instances
+from kpkit.core.instances import ImageTable, Instances, picture_pairs
 from kpkit.core.skeletons import AIC14, COCO17
 
 FIELDS = ("image_id", "box", "keypoints", "score", "area", "crowd", "source", "id")
@@ -130,3 +130,14 @@ def test_keypoint_weights_follow_their_people() -> None:
     assert (there.weights[:, 12:] == 1).all()
     with pytest.raises(KpkitError, match="keypoint_weight has shape"):
         heavy.with_(keypoint_weight=np.ones((3, 16)))
+
+
+@given(st.integers(0, 2**31), st.integers(0, 9), st.integers(0, 9))
+@settings(max_examples=60, deadline=None)
+def test_pairs_of_one_picture(seed: int, n: int, m: int) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = rng.integers(0, 4, n), rng.integers(0, 4, m)
+    rows, others = picture_pairs(a, b)
+    assert list(zip(rows.tolist(), others.tolist(), strict=True)) == [
+        (i, k) for i in range(n) for k in range(m) if a[i] == b[k]
+    ]

@@ -1,0 +1,94 @@
+"""A trial of the agreement rule: errors planted into teachers' heatmaps, and how many labels they spoil."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kpkit.core.skeletons import Skeleton
+
+DRIFT = (0.15, 0.3)
+"""How far a drifting teacher's points lie off: shares of the map's height."""
+
+
+@dataclass(frozen=True)
+class Planted:
+    """One teacher's maps with errors in them.
+
+    Attributes:
+        heatmaps: (N, K, h, w).
+        swapped: (N,) bool, left and right are exchanged.
+        drifted: (N,) bool, the whole pose is moved.
+    """
+
+    heatmaps: np.ndarray
+    swapped: np.ndarray
+    drifted: np.ndarray
+
+
+def plant_errors(
+    heatmaps: np.ndarray,
+    skeleton: Skeleton,
+    rng: np.random.Generator,
+    *,
+    swaps: float = 0.1,
+    drifts: float = 0.1,
+) -> Planted:
+    """Spoil some people's maps.
+
+    Args:
+        heatmaps: (N, K, h, w) of one teacher; left as they are.
+        skeleton: what mirrors what.
+        rng: draws who is spoilt, and where a pose drifts.
+        swaps, drifts: shares of people whose sides are exchanged, or who are moved; nobody suffers both.
+    """
+    n, _, height, width = heatmaps.shape
+    draw: np.ndarray = rng.random(n)
+    swapped = np.asarray(draw < swaps)
+    drifted = np.asarray((draw >= swaps) & (draw < swaps + drifts))
+    spoilt = heatmaps.copy()
+    spoilt[swapped] = spoilt[swapped][:, skeleton.flip_order]
+    angle, far = rng.uniform(0, 2 * np.pi, n), rng.uniform(*DRIFT, n) * height
+    move = np.stack([far * np.cos(angle), far * np.sin(angle)], axis=1).round().astype(int)
+    move = move.clip([1 - width, 1 - height], [width - 1, height - 1])
+    for row in np.flatnonzero(drifted):
+        spoilt[row] = _moved(heatmaps[row], *move[row].tolist())
+    return Planted(spoilt, swapped, drifted)
+
+
+def _moved(maps: np.ndarray, x: int, y: int) -> np.ndarray:
+    """(K, h, w) maps moved by whole pixels, zeros moving in."""
+    moved = np.zeros_like(maps)
+    height, width = maps.shape[1:]
+    to = slice(max(y, 0), height + min(y, 0)), slice(max(x, 0), width + min(x, 0))
+    source = slice(max(-y, 0), height + min(-y, 0)), slice(max(-x, 0), width + min(-x, 0))
+    moved[:, *to] = maps[:, *source]
+    return moved
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a rule does to labels of people some teacher of whom was spoilt.
+
+    Attributes:
+        wrong: labels that are wrong without the rule.
+        removed: of them, those the rule removes.
+        right, kept: labels of everyone that are right without it, and those of them it keeps.
+    """
+
+    wrong: int
+    removed: int
+    right: int
+    kept: int
+
+    @classmethod
+    def of(cls, right: np.ndarray, judged: np.ndarray, kept: np.ndarray, spoilt: np.ndarray) -> Effect:
+        """From (N, K) bools, right, judged, kept by the rule, and (N,) spoilt."""
+        wrong = judged & ~right & spoilt[:, None]
+        return cls(
+            wrong=int(wrong.sum()),
+            removed=int((wrong & ~kept).sum()),
+            right=int((judged & right).sum()),
+            kept=int((judged & right & kept).sum()),
+        )
