@@ -44,12 +44,12 @@ def plant_errors(
         swaps, drifts: shares of people whose sides are exchanged, or who are moved; nobody suffers both.
     """
     n, _, height, width = heatmaps.shape
-    draw: np.ndarray = rng.random(n)
-    swapped = np.asarray(draw < swaps)
-    drifted = np.asarray((draw >= swaps) & (draw < swaps + drifts))
+    draw = rng.random((n,))
+    swapped, drifted = draw < swaps, (draw >= swaps) & (draw < swaps + drifts)
     spoilt = heatmaps.copy()
     spoilt[swapped] = spoilt[swapped][:, skeleton.flip_order]
-    angle, far = rng.uniform(0, 2 * np.pi, n), rng.uniform(*DRIFT, n) * height
+    angle: np.ndarray = rng.uniform(0, 2 * np.pi, n)
+    far: np.ndarray = rng.uniform(*DRIFT, n) * height
     move = np.stack([far * np.cos(angle), far * np.sin(angle)], axis=1).round().astype(int)
     move = move.clip([1 - width, 1 - height], [width - 1, height - 1])
     for row in np.flatnonzero(drifted):
