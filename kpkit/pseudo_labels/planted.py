@@ -48,8 +48,8 @@ def plant_errors(
     swapped, drifted = draw < swaps, (draw >= swaps) & (draw < swaps + drifts)
     spoilt = heatmaps.copy()
     spoilt[swapped] = spoilt[swapped][:, skeleton.flip_order]
-    angle: np.ndarray = rng.uniform(0, 2 * np.pi, n)
-    far: np.ndarray = rng.uniform(*DRIFT, n) * height
+    angle: np.ndarray = rng.uniform(0, 2 * np.pi, (n,))
+    far: np.ndarray = rng.uniform(*DRIFT, (n,)) * height
     move = np.stack([far * np.cos(angle), far * np.sin(angle)], axis=1).round().astype(int)
     move = move.clip([1 - width, 1 - height], [width - 1, height - 1])
     for row in np.flatnonzero(drifted):
