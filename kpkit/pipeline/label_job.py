@@ -85,12 +85,6 @@ class LabelJob(ArtefactJob):
             skeleton=loaded.people.skeleton,
             info={"description": f"kpkit pseudo labels {self.artefact.name} by {', '.join(teachers)}"},
         )
-        if tally.people == 0:
-            raise InputError(
-                f"nothing to label: none of {len(shards.boxes)} people keeps "
-                f"{self.spec.min_keypoints} keypoint(s)",
-                remedy="lower min_keypoints, min_keypoint_score, min_agreement or precision",
-            )
         title = f"{self.artefact.name}: the most doubtful of {tally.people} people"
         sheet = label_sheet(
             loaded.folder, loaded.images, tally.doubtful, tally.doubt, count=SHOWN, title=title
@@ -142,7 +136,10 @@ class LabelJob(ArtefactJob):
         tally: _Tally,
         progress: Progress,
     ) -> Iterator[tuple[Instances, Extra]]:
-        """Labelled people and regions to ignore, shard by shard, with what is written beside them."""
+        """Labelled people and regions to ignore, shard by shard, with what is written beside them.
+
+        Raises InputError in the end where nobody was labelled.
+        """
         assert self.spec
         several = len(self.spec.teachers) > 1
         written = 0
@@ -158,6 +155,12 @@ class LabelJob(ArtefactJob):
             yield people.with_(id=written + np.arange(1, len(people) + 1)), extra
             written += len(people)
             progress(place + 1, len(shards), "shards")
+        if tally.people == 0:
+            raise InputError(
+                f"nothing to label: none of {len(shards.boxes)} people keeps "
+                f"{self.spec.min_keypoints} keypoint(s)",
+                remedy="lower min_keypoints, min_keypoint_score, min_agreement or precision",
+            )
 
 
 def _parts(shards: PoseShards, left_over: np.ndarray | None) -> Iterator[Instances | None]:
