@@ -18,8 +18,8 @@ from kpkit.models.network import PoseNetwork
 from kpkit.specs.recipe import CodecSpec, NetworkSpec, RecipeSpec
 
 CPU_SLICE = 16
-"""Crops in one forward pass on a CPU: feature maps of more leave its caches, 64 take 1.1 to 1.3 times as long
-a crop (benchmarks/hrnet_inference.py). Part of the result's last bits, so it is no setting."""
+"""Crops in one forward pass on a CPU: feature maps of more leave its caches (benchmarks/hrnet_inference.py).
+Part of the result's last bits, so it is no setting."""
 
 
 def create_network(spec: NetworkSpec) -> PoseNetwork:
