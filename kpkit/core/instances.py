@@ -180,11 +180,14 @@ class Instances:
             weight = carried
         return replace(self, keypoints=keypoints, skeleton=skeleton, keypoint_weight=weight)
 
-    def sorted_by_image(self) -> Instances:
-        """The canonical order of a box list: image id, then box, then falling score."""
+    def canonical_order(self) -> np.ndarray:
+        """(N,) rows in the canonical order of a box list: image id, then box, then falling score."""
         box = np.round(self.box, 3)
-        order = np.lexsort((-self.score, box[:, 3], box[:, 2], box[:, 1], box[:, 0], self.image_id))
-        return self[order]
+        return np.lexsort((-self.score, box[:, 3], box[:, 2], box[:, 1], box[:, 0], self.image_id))
+
+    def sorted_by_image(self) -> Instances:
+        """The rows in canonical order."""
+        return self[self.canonical_order()]
 
     def boxes_hash(self) -> str:
         """SHA-256 of image ids and boxes (to 1/1000 px) in row order.

@@ -95,11 +95,20 @@ def load_boxes(dataset: Dataset, loaded: LoadedDataset, source: str, min_score: 
                 remedy='name one, or use boxes = "image" or "truth"',
             )
         boxes = read_detections(dataset.detections)
-        boxes = boxes[(boxes.score >= min_score) & (loaded.images.rows_of(boxes.image_id) >= 0)]
-    boxes = boxes.speaking(loaded.people.skeleton)
-    return boxes.with_(
-        keypoints=np.zeros_like(boxes.keypoints), source=np.full(len(boxes), "D")
-    ).sorted_by_image()
+    rows = boxes.canonical_order()
+    if source == "detections":
+        wanted = (boxes.score >= min_score) & (loaded.images.rows_of(boxes.image_id) >= 0)
+        rows = rows[wanted[rows]]
+    # of keypoints nothing is copied: they are most of the memory, and untouched zeros take none
+    return Instances.of(
+        boxes.image_id[rows],
+        boxes.box[rows],
+        score=boxes.score[rows],
+        area=boxes.area[rows],
+        id=boxes.id[rows],
+        source="D",
+        skeleton=loaded.people.skeleton,
+    )
 
 
 def _whole_pictures(loaded: LoadedDataset) -> Instances:
