@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from kpkit.models.network import PoseNetwork
+from kpkit.models.shapes import meta_twins, run_shapes
 
 Net = TypeVar("Net", bound=PoseNetwork)
 
@@ -59,9 +59,9 @@ def _set(net: nn.Module, name: str, module: nn.Module) -> None:
 
 def _pairs(net: PoseNetwork) -> Iterator[tuple[str, str]]:
     """Names of each convolution and the batch norm that alone reads its output."""
-    model = copy.deepcopy(net).to("meta").eval()
-    with torch.no_grad(), _Readers(model) as seen:
-        model(torch.zeros(1, 3, *net.input_size, device="meta"))
+    twins = meta_twins(net)
+    with _Readers(net, twins) as seen:
+        run_shapes(net, twins, (3, *net.input_size))
     for conv, output in seen.outputs:
         readers = seen.readers[id(output)]
         if seen.calls[conv] == 1 and len(readers) == 1 and readers[0] and seen.calls[readers[0]] == 1:
@@ -71,15 +71,15 @@ def _pairs(net: PoseNetwork) -> Iterator[tuple[str, str]]:
 class _Readers(TorchFunctionMode):
     """Watches a forward pass: what each convolution puts out and which batch norms (else "") read it."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, net: nn.Module, twins: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.convs: dict[int, str] = {}
         self.norms: dict[int, str] = {}
-        for name, layer in model.named_modules():
+        for name, layer in net.named_modules():
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-                self.convs[id(layer.weight)] = name
+                self.convs[id(twins[f"{name}.weight"])] = name
             elif isinstance(layer, nn.BatchNorm2d):
-                self.norms[id(layer.running_mean)] = name
+                self.norms[id(twins[f"{name}.running_mean"])] = name
         self.calls: Counter[str] = Counter()
         self.outputs: list[tuple[str, Tensor]] = []  # held, so that no id is used twice
         self.readers: dict[int, list[str]] = {}
