@@ -24,7 +24,7 @@ from kpkit.pipeline.pose_shards import PoseShards, Shard
 from kpkit.pipeline.teachers_job import POSES
 from kpkit.pseudo_labels.audit import Audit, audit, given_rules
 from kpkit.pseudo_labels.candidates import Candidates, candidates
-from kpkit.pseudo_labels.labelling import Labelled, label_block
+from kpkit.pseudo_labels.labelling import label_block
 from kpkit.reports.label_sheet import label_sheet
 from kpkit.specs.datasets import Dataset
 from kpkit.specs.pseudo_labels import PseudoLabelsSpec
@@ -44,14 +44,15 @@ class _Tally:
     doubtful: Instances = field(default_factory=Instances.empty)
     doubt: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
-    def add(self, block: Labelled) -> None:
-        self.people += len(block.people)
-        self.keypoints += int(block.people.num_labelled.sum())
-        self.ignored += len(block.ignored)
-        people = Instances.concat([self.doubtful, block.people])
-        doubt = np.concatenate([self.doubt, 1 - block.sureness])
+    def add(self, people: Instances, sureness: np.ndarray) -> None:
+        labels = people[~people.crowd]
+        self.people += len(labels)
+        self.keypoints += int(labels.num_labelled.sum())
+        self.ignored += len(people) - len(labels)
+        everyone = Instances.concat([self.doubtful, labels])
+        doubt = np.concatenate([self.doubt, 1 - sureness])
         most = np.argsort(-doubt, kind="stable")[:SHOWN]
-        self.doubtful, self.doubt = people[most], doubt[most]
+        self.doubtful, self.doubt = everyone[most], doubt[most]
 
 
 @dataclass
@@ -146,13 +147,14 @@ class LabelJob(ArtefactJob):
         for place, (shard, unseen) in enumerate(zip(shards, _parts(shards, left_over), strict=True)):
             found = self._candidates(shard)
             block = label_block(found, audited, several=several, left_over=unseen)
-            tally.add(block)
             people = Instances.concat([block.people, block.ignored])
+            people = people.with_(id=written + np.arange(1, len(people) + 1))
+            tally.add(people, block.sureness)
             extra: dict[str, list[object]] = {"score": people.score.tolist()}
             if several:
                 agreement = np.concatenate([block.sureness, np.zeros(len(block.ignored))])
                 extra["agreement"] = agreement.round(4).tolist()
-            yield people.with_(id=written + np.arange(1, len(people) + 1)), extra
+            yield people, extra
             written += len(people)
             progress(place + 1, len(shards), "shards")
         if tally.people == 0:

@@ -17,7 +17,7 @@ class Labelled:
     """Labels of some pictures.
 
     Attributes:
-        people: labelled people, ids from 1.
+        people: labelled people.
         sureness: (N,) mean over each person's kept keypoints of the teachers' agreement, or, of a single
             teacher, of its scores; 0 to 1.
         ignored: crowd regions.

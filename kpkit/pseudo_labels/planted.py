@@ -69,26 +69,27 @@ def _moved(maps: np.ndarray, x: int, y: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Effect:
-    """What a rule does to labels of people some teacher of whom was spoilt.
+    """What planted errors do to labels, and what a rule saves.
 
     Attributes:
-        wrong: labels that are wrong without the rule.
-        removed: of them, those the rule removes.
-        right, kept: labels of everyone that are right without it, and those of them it keeps.
+        spoilt: labels that are right without the errors and wrong with them.
+        removed: of them, those the rule takes away.
+        right: labels that are right with the errors.
+        kept: of them, those the rule keeps.
     """
 
-    wrong: int
+    spoilt: int
     removed: int
     right: int
     kept: int
 
     @classmethod
-    def of(cls, right: np.ndarray, judged: np.ndarray, kept: np.ndarray, spoilt: np.ndarray) -> Effect:
-        """From (N, K) bools, right, judged, kept by the rule, and (N,) spoilt."""
-        wrong = judged & ~right & spoilt[:, None]
+    def of(cls, before: np.ndarray, after: np.ndarray, kept: np.ndarray) -> Effect:
+        """From (N, K) bools: right without the errors, right with them, and kept by the rule."""
+        spoilt = before & ~after
         return cls(
-            wrong=int(wrong.sum()),
-            removed=int((wrong & ~kept).sum()),
-            right=int((judged & right).sum()),
-            kept=int((judged & right & kept).sum()),
+            spoilt=int(spoilt.sum()),
+            removed=int((spoilt & ~kept).sum()),
+            right=int(after.sum()),
+            kept=int((after & kept).sum()),
         )

@@ -10,11 +10,15 @@ _SHARES = ("right at .5", "right at .75")
 
 
 def audit_table(keypoints: Mapping[str, AuditedKeypoint]) -> list[str]:
-    """Per keypoint name and of all: floor, labels kept, shares right, labels where the truth has none."""
-    rows: list[tuple[str, ...]] = [("keypoint", "floor", "kept", *_SHARES, "no truth")]
+    """Per keypoint name and of all: floor, labels kept, shares right, labels where the truth has none.
+
+    Behind the share within .5 stands how far it may be off: half its 95 % interval.
+    """
+    rows: list[tuple[str, ...]] = [("keypoint", "floor", "kept", _SHARES[0], "", _SHARES[1], "no truth")]
     for name, row in [*keypoints.items(), ("all", total(keypoints))]:
         floor = "" if name == "all" else "none" if row.floor is None else f"{row.floor:.3f}"
-        rows.append((name, floor, f"{row.kept:,}", *shares(row), f"{row.unknown:,}"))
+        first, second = shares(row)
+        rows.append((name, floor, f"{row.kept:,}", first, margin(row), second, f"{row.unknown:,}"))
     return _aligned(rows)
 
 
@@ -59,6 +63,16 @@ def shares(row: AuditedKeypoint) -> tuple[str, str]:
     found = (share(right, row.kept) for right in (row.right_50, row.right_75))
     first, second = (f"{value:.1f} %" if row.kept else "" for value in found)
     return first, second
+
+
+def margin(row: AuditedKeypoint) -> str:
+    """``±2.3``, half the 95 % interval of the share within .5 in points; empty where nothing was kept."""
+    if not row.kept:
+        return ""
+    # two right and two wrong labels more: a few labels, all right, prove no certainty (Agresti and Coull)
+    kept = row.kept + 4
+    found = (row.right_50 + 2) / kept
+    return f"±{196 * (found * (1 - found) / kept) ** 0.5:.1f}"
 
 
 def _aligned(rows: list[tuple[str, ...]]) -> list[str]:

@@ -18,6 +18,7 @@ import pytest
 from pycocotools.coco import COCO
 
 from kpkit.core.errors import InputError
+from kpkit.core.progress import silent
 from kpkit.core.skeletons import COCO17
 from kpkit.data.coco import read_annotations
 from kpkit.data.images import read_image
@@ -212,6 +213,28 @@ def test_shards_are_read_one_by_one_and_joined(many: tuple[Path, Path]) -> None:
         np.testing.assert_array_equal(part.keypoints, blend.keypoints[begin : begin + len(part)])
     _, people = read_annotations(manifest_of(runs, "pseudo_labels/many-*")[0] / "annotations.json")
     assert (np.unique(people.image_id, return_counts=True)[1] <= 5).all()
+
+
+def test_the_sheet_shows_the_file_s_own_people(
+    crowded: Path, many: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the least sure keypoints in all shards, by the ids they have in the file."""
+    document, runs = many
+    shown: dict[str, Any] = {}
+
+    def noting(folder: Path, images: Any, people: Any, key: np.ndarray, **_: Any) -> np.ndarray:
+        shown.update(people=people, key=key)
+        return np.zeros((9, 9, 3), np.uint8)
+
+    monkeypatch.setattr("kpkit.pipeline.label_job.label_sheet", noting)
+    monkeypatch.setattr("kpkit.pipeline.label_job.SHOWN", 7)
+    job = GraphBuilder(Context(crowded, runs)).pseudo_labels(load(str(document))).job
+    job.make(tmp_path, silent)
+    _, people = read_annotations(tmp_path / "annotations.json")
+    assert len(shown["people"]) == 7 and len(np.unique(shown["people"].image_id)) > 1
+    rows = np.searchsorted(people.id, shown["people"].id)
+    np.testing.assert_array_equal(people.keypoints[rows], shown["people"].keypoints)
+    assert (np.diff(shown["key"]) <= 0).all() and shown["key"].max() <= 1
 
 
 @pytest.mark.ray

@@ -69,9 +69,9 @@ def test_an_audit_is_a_table(finished: FakeRuns, tmp_path: Path) -> None:
     ]
     assert [line.split() for line in lines[2:]] == [
         ["keypoint", "floor", "kept", "right", "at", ".5", "right", "at", ".75", "no", "truth"],
-        ["nose", "0.750", "1,000", "97.0", "%", "91.2", "%", "21"],
+        ["nose", "0.750", "1,000", "97.0", "%", "±1.1", "91.2", "%", "21"],
         ["left_ear", "none", "0", "0"],
-        ["all", "1,000", "97.0", "%", "91.2", "%", "21"],
+        ["all", "1,000", "97.0", "%", "±1.1", "91.2", "%", "21"],
     ]
     assert len({len(line) for line in lines[2:]}) == 1
 
