@@ -78,13 +78,14 @@ class LabelJob(ArtefactJob):
         loaded = load_dataset(self.images, check_pictures=False)
         shards, tally = self._shards("images"), _Tally()
         left_over = self._left_over(work, loaded, shards.choice["box_threshold"])
-        teachers = [member.recipe for member in self.spec.teachers]
+        teachers = {Path(member.recipe).name.removesuffix(".toml") for member in self.spec.teachers}
+        by = {name: key for name, key in self.artefact.inputs.items() if name in teachers}
         write_annotation_stream(
             work / LABELS,
             loaded.images,
             self._blocks(shards, audited, left_over, tally, progress),
             skeleton=loaded.people.skeleton,
-            info={"description": f"kpkit pseudo labels {self.artefact.name} by {', '.join(teachers)}"},
+            info={"description": f"kpkit pseudo labels {self.artefact.name}", "teachers": by},
         )
         title = f"{self.artefact.name}: the most doubtful of {tally.people} people"
         sheet = label_sheet(

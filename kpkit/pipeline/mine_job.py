@@ -9,7 +9,7 @@ from typing import Any
 from kpkit.core.progress import Progress
 from kpkit.data.load import load_boxes, load_dataset
 from kpkit.data.results import write_detections
-from kpkit.mining.hard_negatives import counts_by_score, mine_hard_negatives
+from kpkit.mining.hard_negatives import THRESHOLDS, counts_by_score, mine_hard_negatives
 from kpkit.pipeline.job import ArtefactJob
 from kpkit.specs.datasets import Dataset
 from kpkit.specs.recipe import HardNegativesSpec
@@ -29,11 +29,13 @@ class MineJob(ArtefactJob):
         assert self.dataset and self.spec
         loaded = load_dataset(self.dataset)
         detections = load_boxes(self.dataset, loaded, "detections")
-        negatives = mine_hard_negatives(detections, loaded.people, self.spec.min_score)
+        # counted down to the paper's lowest score, whichever the document takes
+        found = mine_hard_negatives(detections, loaded.people, min(self.spec.min_score, THRESHOLDS[0]))
+        negatives = found[found.score >= self.spec.min_score]
         write_detections(work / NEGATIVES, negatives)
         return {
             "detections": len(detections),
             "negatives": len(negatives),
-            "by_score": counts_by_score(negatives),
+            "by_score": counts_by_score(found),
             "pictures": len(loaded.images),
         }

@@ -13,7 +13,7 @@ from pycocotools.cocoeval import COCOeval
 
 from kpkit.core.errors import KpkitError
 from kpkit.core.skeletons import COCO17
-from kpkit.evaluation.oks import oks, pose_oks
+from kpkit.evaluation.oks import keypoint_oks, oks, pose_oks
 
 SIGMAS = COCO17.oks_sigmas
 
@@ -120,3 +120,13 @@ def test_golden_matrices(shared: Path) -> None:
         np.testing.assert_allclose(value.T, stored[name], atol=1e-12, rtol=0)
         seen += 1
     assert seen > 30
+
+
+def test_a_keypoint_s_share_of_the_oks() -> None:
+    rng = np.random.default_rng(0)
+    a, b, area = rng.uniform(0, 30, (5, 17, 2)), rng.uniform(0, 30, (5, 17, 2)), rng.uniform(50, 900, 5)
+    shares = keypoint_oks(a, b, area, SIGMAS)
+    np.testing.assert_allclose(shares.mean(axis=1), pose_oks(a, area, b, area, SIGMAS))
+    one = np.zeros((5, 17, 3))
+    one[:, 4, :2], one[:, 4, 2] = a[:, 4], 2
+    np.testing.assert_allclose(shares[:, 4], np.diag(oks(one, area, b, SIGMAS)))

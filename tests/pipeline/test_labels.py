@@ -73,9 +73,12 @@ def test_pycocotools_loads_it_and_every_row_says_what_it_is(labelled: tuple[Path
 
 
 def test_the_manifest_names_the_teachers_and_their_hashes(labelled: tuple[Path, str]) -> None:
-    _, manifest = manifest_of(labelled[0], "pseudo_labels/nano_audited-*")
+    folder, manifest = manifest_of(labelled[0], "pseudo_labels/nano_audited-*")
     for teacher in TEACHERS:
         assert manifest["inputs"][teacher] == manifest_of(labelled[0], f"recipes/{teacher}-*")[1]["key"]
+    assert json.loads((folder / "annotations.json").read_text())["info"]["teachers"] == {
+        teacher: manifest["inputs"][teacher] for teacher in TEACHERS
+    }
     for role, split in (("images", "unlabeled2017"), ("audit", "val2017")):
         _, seen = manifest_of(labelled[0], f"teachers/nano_teacher+1-on-{split}-*")
         assert manifest["inputs"][f"{role}_poses"] == seen["key"]
