@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from kpkit.core.errors import KpkitError
 from kpkit.core.instances import Instances
-from kpkit.pseudo_labels.calibration import Calibration, folds, out_of_fold, solve_floors
+from kpkit.pseudo_labels.calibration import FOLDS, Calibration, folds, out_of_fold, solve_floors
 from kpkit.pseudo_labels.candidates import Candidates
 from kpkit.pseudo_labels.judging import counts, judge
 from kpkit.pseudo_labels.selection import Rules, label_people
@@ -48,7 +49,7 @@ def audit(spec: PseudoLabelsSpec, found: Candidates, truth: Instances) -> Audit:
         truth: every annotated person there.
 
     Raises:
-        KpkitError: floors or weights are to be solved on fewer than two pictures.
+        KpkitError: floors are to be solved on people of fewer than ten pictures.
     """
     rules = given_rules(spec, len(truth.skeleton))
     people, scores = found.people, found.people.keypoints[:, :, 2]
@@ -57,6 +58,7 @@ def audit(spec: PseudoLabelsSpec, found: Candidates, truth: Instances) -> Audit:
     if spec.precision or spec.soft_weights:
         evidence = _Evidence.of(found, truth, spec)
         if spec.precision:
+            _require_pictures(people.image_id)
             for held in folds(people.image_id):
                 there = evidence.floors(~held, spec.precision, rules)
                 kept[held] = there.kept(scores[held], found.agreement[held])
@@ -76,6 +78,16 @@ def audit(spec: PseudoLabelsSpec, found: Candidates, truth: Instances) -> Audit:
         },
     }
     return Audit(rules, calibration, figures)
+
+
+def _require_pictures(image_id: np.ndarray) -> None:
+    """Each fold's floors are solved on folds of the others."""
+    pictures = len(np.unique(image_id))
+    if pictures < 2 * FOLDS:
+        raise KpkitError(
+            f"precision is solved on people of {2 * FOLDS} pictures or more, but the teachers found people "
+            f"on {pictures} of audit; name a larger data set, or min_keypoint_score in its place"
+        )
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from pycocotools.coco import COCO
 
 from kpkit.core.files import file_hash
 from kpkit.data.coco import read_annotations
+from kpkit.data.images import read_image
 from kpkit.data.results import read_detections
 
 DOCUMENT = Path(__file__).parents[1] / "documents" / "submissions" / "real.toml"
@@ -122,6 +123,8 @@ def test_pseudo_labels_are_a_coco_dataset(built: Built) -> None:
     # 16 whole pictures are looked at, one pose each
     assert (metrics["pictures"], metrics["boxes"], metrics["people"]) == (16, 16, 16)
     assert metrics["persons_per_picture_labelled"] == pytest.approx(221 / 93)
+    sheet = read_image(built.folders["pseudo_labels/real"] / "doubtful.jpg")  # 16 people in rows of eight
+    assert sheet.shape[0] > 2 * 240 and sheet.shape[1] > 8 * 190
     images, people = read_annotations(built.folders["pseudo_labels/real"] / "annotations.json")
     wanted = json.loads((built.data / "coco/annotations/image_info_unlabeled2017.json").read_bytes())
     assert sorted(images.id.tolist()) == sorted(row["id"] for row in wanted["images"])

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from kpkit.core.errors import KpkitError
 from kpkit.core.instances import Instances
 from kpkit.core.skeletons import COCO17
 from kpkit.pseudo_labels.audit import audit, given_rules
@@ -98,6 +99,20 @@ def test_floors_never_fall_below_the_document_s_and_some_are_not_to_be_had() -> 
     assert told.figures["keypoints"]["nose"] == {
         "floor": None, "kept": 0, "right_50": 0, "right_75": 0, "unknown": 0,
     }  # fmt: skip
+
+
+def test_too_few_pictures_solve_nothing() -> None:
+    spec = document(precision=0.9)
+    for people, pictures in ((27, 9), (30, 10)):
+        truth = crowd(people, seed=0)
+        if pictures < 10:
+            with pytest.raises(KpkitError, match="found people on 9 of audit; name a larger data set"):
+                audit(spec, found_in(truth, 1, spec), truth)
+        else:
+            assert len(audit(spec, found_in(truth, 1, spec), truth).rules.floors) == 17
+    plain = document()
+    nobody = candidates(truth[:0].with_(source=truth.source[:0]), [], plain.poses)
+    assert audit(plain, nobody, truth).figures["people"] == 0
 
 
 def test_soft_weights_are_the_probabilities_of_being_right() -> None:
