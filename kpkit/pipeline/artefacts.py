@@ -143,7 +143,7 @@ def all_artefacts(runs: Path) -> list[Finished]:
 def versions() -> dict[str, str]:
     """Releases that can change a result."""
     found = {"python": platform.python_version()}
-    for package in ("kpkit", "torch", "numpy", "opencv-python-headless", "pycocotools", "ray"):
+    for package in ("kpkit", "torch", "numpy", "opencv-python-headless", "pycocotools", "ray", "numba"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             found[package] = importlib.metadata.version(package)
     return found

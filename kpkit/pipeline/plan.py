@@ -12,7 +12,7 @@ from kpkit.data.load import LoadedDataset, load_boxes, load_dataset
 from kpkit.pipeline.artefacts import read_artefact
 from kpkit.pipeline.boxes_job import BoxesJob
 from kpkit.pipeline.document_checks import weightless
-from kpkit.pipeline.graph import Node
+from kpkit.pipeline.node import Node
 from kpkit.pipeline.train_job import TrainJob
 from kpkit.pipeline.weights_job import WeightsJob
 from kpkit.specs.datasets import Dataset

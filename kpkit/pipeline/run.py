@@ -12,9 +12,10 @@ from kpkit.core.errors import InputError, KpkitError
 from kpkit.core.files import free_bytes, locked
 from kpkit.pipeline.context import Context
 from kpkit.pipeline.execute import run_in_process
-from kpkit.pipeline.graph import GraphBuilder, Node
+from kpkit.pipeline.graph import GraphBuilder
 from kpkit.pipeline.label_job import LabelJob
 from kpkit.pipeline.mine_job import MineJob
+from kpkit.pipeline.node import Node
 from kpkit.pipeline.plan import needed_bytes
 from kpkit.pipeline.study_job import StudyJob
 from kpkit.pipeline.submit_job import SubmitJob
