@@ -19,7 +19,7 @@ ROOMS = (
     "core",
 )  # fmt: skip
 """From the top of the house to its ground: a room may import those after it."""
-HEAVY = {"torch", "torchvision", "timm", "ray", "cv2", "pandas", "matplotlib", "pyarrow"}
+HEAVY = {"numba", "torch", "torchvision", "timm", "ray", "cv2", "pandas", "matplotlib", "pyarrow"}
 
 
 def imported_modules(path: Path) -> set[str]:

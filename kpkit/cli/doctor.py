@@ -20,6 +20,7 @@ def doctor(data: Data = None, runs: Runs = RUNS) -> None:
 
     import torch
 
+    from kpkit.core import compiled
     from kpkit.core.errors import KpkitError
     from kpkit.core.files import free_bytes
     from kpkit.pipeline.artefacts import versions
@@ -35,6 +36,8 @@ def doctor(data: Data = None, runs: Runs = RUNS) -> None:
     except (ImportError, RuntimeError) as error:
         faults.append(f"torchvision does not import beside torch {torch.__version__} ({error}); "
                       "install both from one release")  # fmt: skip
+    why = compiled.fault()
+    print(f"{'compiled kernels':<24} {f'no, plain numpy instead ({why})' if why else 'yes (numba)'}")
     print(f"{'cores':<24} {os.cpu_count()}")
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     print(f"{'GPUs':<24} {', '.join(gpus) or 'none'}")

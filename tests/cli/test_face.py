@@ -193,6 +193,7 @@ def test_doctor(kpkit: Kpkit, drawn: Path, tmp_path: Path) -> None:
     assert said.code == 0, said.out
     for word in ("torch ", "torchvision", "ray ", "cores", "free disk for runs", "coco_train2017"):
         assert word in said.out
+    assert "compiled kernels         yes" in said.out
     assert "give --data DIR" in kpkit("doctor", "--runs", tmp_path).out
 
 
