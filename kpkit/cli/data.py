@@ -23,7 +23,9 @@ def register(app: typer.Typer) -> None:
 
 def world(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to draw it; used as --data DIR.")],
-    size: Annotated[str, typer.Option("--size", help="tiny, small or medium.")] = "small",
+    size: Annotated[
+        str, typer.Option("--size", help="tiny, small, scarce (few labels, many other pictures) or medium.")
+    ] = "small",
     seed: Annotated[int, typer.Option("--seed", help="Everything in it follows from this number.")] = 0,
     poses: Annotated[
         Path | None,

@@ -18,7 +18,13 @@ def register(app: typer.Typer) -> None:
 def demo(
     directory: Annotated[Path, typer.Option("--dir", help="Where world, runs and report go.")] = Path("demo"),
     seed: Annotated[int, typer.Option("--seed", help="Seed of the world.")] = 0,
-    size: Annotated[str, typer.Option("--size", help="Size of the world: tiny, small or medium.")] = "small",
+    size: Annotated[
+        str,
+        typer.Option(
+            "--size",
+            help="Size of the world: tiny, small, scarce (few labels, many other pictures) or medium.",
+        ),
+    ] = "small",
     no_ray: NoRay = False,
     cpus: Cpus = 0,
 ) -> None:

@@ -207,5 +207,5 @@ def test_world_keeps_other_peoples_files(kpkit: Kpkit, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.rglob("*")] == ["mine", "letter.txt"]
     said = kpkit("world", tmp_path / "new", "--size", "huge")
     assert said.code == 2
-    assert said.sentence == "unknown world size 'huge'; choose one of tiny, small, medium"
+    assert said.sentence == "unknown world size 'huge'; choose one of tiny, small, scarce, medium"
     assert not (tmp_path / "new").exists()

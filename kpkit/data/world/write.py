@@ -44,7 +44,7 @@ def draw_world(
 
     Args:
         directory: gets ``coco/``, ``aic/``, ``sealed/`` and ``world.json``.
-        size: ``"tiny"``, ``"small"`` or ``"medium"``.
+        size: ``"tiny"``, ``"small"``, ``"scarce"`` or ``"medium"``.
         seed: equal seeds give equal bytes, with any number of workers.
         poses: a COCO keypoint annotation file (``.gz`` too) whose people, sizes and layouts are drawn
             instead of sampled ones.
