@@ -1,0 +1,211 @@
+"""Heatmaps on disk: packed, in shards that are whole or absent, read in any order.
+
+A store is a folder with ``index.json`` and one ``.maps`` file per shard (shard_file.py). It says on which
+grid its maps lie, for which keypoints and which box list, so that members are matched by what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kpkit.core.errors import InputError, KpkitError
+from kpkit.core.files import read_json, write_json
+from kpkit.heatmaps.codecs import Codec
+from kpkit.heatmaps.packing import FORMATS, Format, Packed, pack, unpack
+from kpkit.heatmaps.shard_file import ShardFile, read_chunks, write_shard
+
+SHARD_ROWS = 256
+"""Boxes a shard holds unless told otherwise: 120 MiB of 96x72 maps in float32."""
+CHUNK_BYTES = 1 << 19
+"""Values compressed together; a read unpacks whole chunks. What fits a core's cache."""
+_INDEX = "index.json"
+_KIND = "heatmaps 1"
+
+
+class StoreWriter:
+    """Writes heatmaps box by box in the order of the list; shards already there are kept.
+
+    A process that dies loses the shard it was filling. Used as a context: leaving it without an error
+    demands that every row was written.
+
+    Args:
+        folder: made if absent; one that holds a store of something else is refused.
+        codec: the grid the maps lie on.
+        keypoints: names of the K maps.
+        boxes_hash: the list's (Instances.boxes_hash).
+        rows: number of boxes in the list.
+        format: ``"u8"`` (a scale per map, compressed) or ``"f16"``.
+        shard_rows: boxes per shard.
+        cuts: row numbers where shards begin, and ``rows``, in place of ``shard_rows``.
+        shard: write only this one; several writers may fill a folder, each its own shard.
+
+    Raises:
+        InputError: the folder holds another store.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        codec: Codec,
+        keypoints: Sequence[str],
+        boxes_hash: str,
+        rows: int,
+        *,
+        format: Format = "u8",
+        shard_rows: int = SHARD_ROWS,
+        cuts: Sequence[int] | None = None,
+        shard: int | None = None,
+    ) -> None:
+        if format not in FORMATS:
+            raise KpkitError(f"format = {format!r} is not one of {', '.join(FORMATS)}")
+        if cuts is None:
+            cuts = [*range(0, rows, shard_rows), rows]
+        if list(cuts) != sorted({0, *cuts, rows}) and rows:
+            raise KpkitError(f"cuts of {rows} rows must rise from 0 to {rows}")
+        shape = (len(keypoints), *codec.shape)
+        self._folder, self._shape, self._format = Path(folder), shape, format
+        bytes_per_box = int(np.prod(shape)) * (1 if format == "u8" else 2)
+        self._chunk_rows = max(CHUNK_BYTES // bytes_per_box, 1)
+        cuts = [int(cut) for cut in cuts]
+        facts = {
+            "kind": _KIND,
+            "codec": asdict(codec),
+            "keypoints": list(keypoints),
+            "boxes_hash": boxes_hash,
+            "cuts": cuts,
+            "chunk_rows": self._chunk_rows,
+            "format": format,
+        }
+        _begin(self._folder, facts)
+        spans = list(pairwise(cuts))
+        self._todo = list(enumerate(spans)) if shard is None else [(shard, spans[shard])]
+        self.done = self._todo[0][1][0] if self._todo else 0
+        while self._todo and _shard(self._folder, self._todo[0][0]).exists():
+            self.done = self._todo.pop(0)[1][1]
+        self._pending: list[Packed] = []
+
+    def append(self, maps: np.ndarray) -> None:
+        """The maps of the next boxes, from row ``done`` on.
+
+        Args:
+            maps: (n, K, h, w) float32, any n.
+
+        Raises:
+            KpkitError: another shape, more rows than the list has, NaN or infinity.
+        """
+        if maps.shape[1:] != self._shape:
+            raise KpkitError(f"maps of shape {maps.shape[1:]} in a store of {self._shape}")
+        while len(maps):
+            if not self._todo:
+                raise KpkitError(f"{len(maps)} more maps than the store has rows")
+            number, (_, end) = self._todo[0]
+            held = sum(map(len, self._pending))
+            taken = maps[: end - self.done - held]
+            self._pending.append(pack(taken, self._format))
+            if self.done + held + len(taken) == end:
+                write_shard(_shard(self._folder, number), Packed.joined(self._pending), self._chunk_rows)
+                self._pending, self.done = [], end
+                self._todo.pop(0)
+            maps = maps[len(taken) :]
+
+    def __enter__(self) -> StoreWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None and self._todo:
+            missing = self._todo[-1][1][1] - self.done - sum(map(len, self._pending))
+            raise KpkitError(f"{missing} rows of the store {self._folder} were not written")
+
+
+class HeatmapStore:
+    """A finished store, read in any order.
+
+    Args:
+        folder: what a StoreWriter filled.
+
+    Attributes:
+        codec: the grid the maps lie on.
+        keypoints: names of the K maps.
+        boxes_hash: the box list's.
+        format: ``"u8"`` or ``"f16"``.
+
+    Raises:
+        InputError: no store, or one that is not finished.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        facts = read_json(self.folder / _INDEX)
+        if not isinstance(facts, dict) or facts.get("kind") != _KIND:
+            raise InputError("not a heatmap store's index", file=self.folder / _INDEX)
+        codec = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["codec"].items()}
+        self.codec = Codec(**codec)
+        self.keypoints: tuple[str, ...] = tuple(facts["keypoints"])
+        self.boxes_hash: str = facts["boxes_hash"]
+        self.format: Format = facts["format"]
+        self._cuts: list[int] = facts["cuts"]
+        self._chunk_rows: int = facts["chunk_rows"]
+        absent = [k for k in range(len(self._cuts) - 1) if not _shard(self.folder, k).exists()]
+        if absent:
+            cause = f"{len(absent)} of {len(self._cuts) - 1} shards are missing"
+            raise InputError(
+                cause, file=self.folder, remedy="run again what writes it; it goes on from there"
+            )
+        self._open: dict[int, ShardFile] = {}
+
+    def __len__(self) -> int:
+        return self._cuts[-1]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(K, h, w) of one box's maps."""
+        return len(self.keypoints), *self.codec.shape
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """(n, K, h, w) float32 maps of the boxes ``start`` to ``stop``, which is not one of them.
+
+        Raises:
+            InputError: a shard that is damaged.
+        """
+        stop = min(stop, len(self))
+        out = np.empty((max(stop - start, 0), *self.shape), np.float32)
+        place = 0
+        for packed in self.chunks(start, stop):
+            unpack(packed, out[place : place + len(packed)])
+            place += len(packed)
+        return out
+
+    def chunks(self, start: int, stop: int) -> Iterator[Packed]:
+        """The same boxes as they are stored, piece by piece."""
+        first = int(np.searchsorted(self._cuts, start, side="right")) - 1
+        for number in range(max(first, 0), len(self._cuts) - 1):
+            begin, end = self._cuts[number : number + 2]
+            if begin >= stop:
+                return
+            shard = self._open.setdefault(number, ShardFile(_shard(self.folder, number)))
+            rows = slice(max(start - begin, 0), min(stop, end) - begin)
+            yield from read_chunks(shard, rows, self.shape, self.format, self._chunk_rows)
+
+
+def _begin(folder: Path, facts: dict[str, Any]) -> None:
+    """Write the index, or check that the one there says the same."""
+    index = folder / _INDEX
+    if not index.exists():
+        write_json(index, facts)
+        return
+    there = read_json(index)
+    there = there if isinstance(there, dict) else {}
+    differing = [key for key in facts if there.get(key) != facts[key]]
+    if differing:
+        cause = f"holds a store of other {', '.join(differing)}"
+        raise InputError(cause, file=index, remedy="remove the folder, or write to another")
+
+
+def _shard(folder: Path, number: int) -> Path:
+    return folder / f"{number:05d}.maps"
