@@ -13,7 +13,7 @@ from kpkit.cli.options import Cpus, Data, Json, Loaders, NoRay, RayAddress, Runs
 
 if TYPE_CHECKING:
     from kpkit.cli.watch import LiveWatcher, PlainWatcher
-    from kpkit.pipeline.graph import Node
+    from kpkit.pipeline.node import Node
     from kpkit.pipeline.run import Settings
 
 Doc = Annotated[

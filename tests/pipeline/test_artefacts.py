@@ -77,7 +77,7 @@ def test_the_key_does_not_change_with_the_rest(tmp_path: Path) -> None:
 
 def test_about_is_not_part_of_a_document_s_result(tmp_path: Path) -> None:
     """The graph leaves out what people read and how files are found; everything else counts."""
-    from kpkit.pipeline.graph import _hashed
+    from kpkit.pipeline.node import hashed_tables
     from kpkit.specs.recipe import RecipeSpec
 
     tables: dict[str, Any] = {
@@ -88,7 +88,7 @@ def test_about_is_not_part_of_a_document_s_result(tmp_path: Path) -> None:
     }
 
     def key(**more: Any) -> str:
-        return artefact(tmp_path, resolved=_hashed(RecipeSpec.model_validate(tables | more))).key
+        return artefact(tmp_path, resolved=hashed_tables(RecipeSpec.model_validate(tables | more))).key
 
     plain = key()
     assert key(about={"source": "a paper", "published_ap": 70.1}) == plain

@@ -15,7 +15,8 @@ from kpkit.core.errors import InputError
 from kpkit.core.skeletons import AIC14, COCO17
 from kpkit.models.weights.carry import skeleton_of
 from kpkit.pipeline.context import Context
-from kpkit.pipeline.graph import GraphBuilder, Node
+from kpkit.pipeline.graph import GraphBuilder
+from kpkit.pipeline.node import Node
 from kpkit.pipeline.plan import plan_rows
 from kpkit.specs.loader import load
 from kpkit.specs.recipe import RecipeSpec

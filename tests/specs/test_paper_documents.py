@@ -12,7 +12,8 @@ import pytest
 from kpkit.models.count import Cost, count_cost
 from kpkit.pipeline.context import Context
 from kpkit.pipeline.document_checks import weightless
-from kpkit.pipeline.graph import GraphBuilder, Node
+from kpkit.pipeline.graph import GraphBuilder
+from kpkit.pipeline.node import Node
 from kpkit.specs.datasets import KNOWN
 from kpkit.specs.loader import Document, load, shipped, shipped_root
 from kpkit.specs.recipe import NetworkSpec
