@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
+from kpkit.core import compiled
 from kpkit.core.errors import KpkitError
 
 Format = Literal["u8", "f16"]
 FORMATS = get_args(Format)
 LEVELS = 255
+FLAT = np.float32(1e-30)
+"""A uint8 map whose step would be smaller is stored as 0: the step's inverse must be a float32 too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,69 +23,125 @@ class Packed:
     """n people's K maps.
 
     Attributes:
-        values: (n, K, h, w) float16 as they are, or uint8 steps.
+        values: (n, K, h, w) float16 as they are, or uint8 steps; of whole maps or of windows.
         scale: (n, K) float32, the value of one step of each uint8 map; None for float16.
         zero: (n, K) uint8, the step that stands for 0: value = scale * (step - zero). None for float16.
+        corner: (n, K, 2) int16 y, x of each window's first pixel; None for whole maps.
     """
 
     values: np.ndarray
     scale: np.ndarray | None = None
     zero: np.ndarray | None = None
+    corner: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.values)
 
     def __getitem__(self, rows: slice) -> Packed:
         """Some of the people."""
-        return replace(self, **{name: array[rows] for name, array in self._arrays()})
+        return Packed(**{name: array[rows] for name, array in self.arrays()})
 
     @classmethod
     def joined(cls, parts: list[Packed]) -> Packed:
         """People after people; all parts of one format."""
         if len(parts) == 1:
             return parts[0]
-        columns = [dict(part._arrays()) for part in parts]
+        columns = [dict(part.arrays()) for part in parts]
         return cls(**{name: np.concatenate([c[name] for c in columns]) for name in columns[0]})
 
-    def _arrays(self) -> list[tuple[str, np.ndarray]]:
+    def arrays(self) -> list[tuple[str, np.ndarray]]:
+        """The attributes that are there, by name."""
         pairs = [(field.name, getattr(self, field.name)) for field in fields(self)]
         return [(name, array) for name, array in pairs if array is not None]
 
 
-def pack(maps: np.ndarray, format: Format) -> Packed:
-    """Fewer bits for (n, K, h, w) float maps.
+def pack(maps: np.ndarray, format: Format, window: tuple[int, int] | None = None) -> Packed:
+    """Fewer bits for heatmaps.
 
     ``"u8"`` spreads 255 steps from the smaller of 0 and a map's minimum to the larger of 0 and its maximum,
-    so that 0, most of a heatmap, is a step: a value is off by at most half a step, or a whole one at the
-    ends. ``"f16"`` rounds to 11 bits.
+    so that 0, most of a heatmap, is a step; a value is off by half a step at most. ``"f16"`` rounds to 11
+    significant bits.
+
+    Args:
+        maps: (n, K, h, w) float32.
+        format: ``"u8"`` or ``"f16"``.
+        window: (height, width) of the pixels kept round each map's first maximum, moved to lie inside the
+            map; those outside are read as 0. None keeps all.
 
     Raises:
-        KpkitError: NaN or infinity in a map, or beyond float16.
+        KpkitError: NaN or infinity in a map, or a value beyond float16.
     """
+    maps = np.ascontiguousarray(maps, np.float32)
+    corner = None
+    if window is not None:
+        corner, maps = _cut(maps, window)
     if format == "f16":
         with np.errstate(over="ignore"):
             half = maps.astype(np.float16)
         if not np.isfinite(half).all():
             raise KpkitError("a heatmap holds NaN, infinity or values beyond float16 and cannot be stored")
-        return Packed(half)
-    low = np.minimum(maps.min(axis=(2, 3)), np.float32(0))
-    high = np.maximum(maps.max(axis=(2, 3)), np.float32(0))
-    if not (np.isfinite(low) & np.isfinite(high)).all():
-        raise KpkitError("a heatmap holds NaN or infinity and cannot be stored")
-    scale = (high - low) / np.float32(LEVELS)
-    per_value = np.divide(np.float32(1), scale, out=np.zeros_like(scale), where=scale > 0)
-    zero = np.rint(-low * per_value)
-    steps = maps * per_value[:, :, None, None]
-    steps += zero[:, :, None, None]
-    np.rint(steps, out=steps)
-    np.clip(steps, 0, LEVELS, out=steps)
-    return Packed(steps.astype(np.uint8), scale, zero.astype(np.uint8))
+        return Packed(half, corner=corner)
+    steps, scale, zero = _quantise(maps)
+    return Packed(steps, scale, zero, corner)
 
 
 def unpack(packed: Packed, out: np.ndarray) -> None:
-    """Fill (n, K, h, w) float32 maps."""
-    if packed.scale is None or packed.zero is None:
+    """Fill (n, K, h, w) float32 maps, contiguous."""
+    if packed.corner is not None:
+        inside = np.empty(packed.values.shape, np.float32)
+        unpack(Packed(packed.values, packed.scale, packed.zero), inside)
+        out[...] = 0
+        windows = sliding_window_view(out, inside.shape[2:], axis=(2, 3), writeable=True)
+        windows[_places(packed.corner)] = inside
+    elif packed.scale is None or packed.zero is None:
         out[...] = packed.values
-        return
-    np.subtract(packed.values, packed.zero[:, :, None, None], out=out, dtype=np.float32)
-    out *= packed.scale[:, :, None, None]
+    elif compiled.available():
+        from kpkit.heatmaps.packing_kernels import dequantise
+
+        steps = packed.values.reshape(packed.scale.size, -1)
+        dequantise(steps, packed.scale.reshape(-1), packed.zero.reshape(-1), out.reshape(steps.shape))
+    else:
+        np.subtract(packed.values, packed.zero[:, :, None, None], out=out, dtype=np.float32)
+        out *= packed.scale[:, :, None, None]
+
+
+def _quantise(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Steps, scale and zero of (n, K, h, w) maps."""
+    if compiled.available():
+        from kpkit.heatmaps.packing_kernels import quantise
+
+        shape = maps.shape[:2]
+        steps = np.empty(maps.shape, np.uint8)
+        scale, zero = np.empty(shape, np.float32), np.empty(shape, np.uint8)
+        flat = (scale.size, maps.shape[2] * maps.shape[3])
+        finite = quantise(maps.reshape(flat), steps.reshape(flat), scale.reshape(-1), zero.reshape(-1))
+    else:
+        low = maps.min(axis=(2, 3)).clip(max=0)
+        high = maps.max(axis=(2, 3)).clip(min=0)
+        with np.errstate(invalid="ignore", over="ignore"):
+            scale = (high - low) / np.float32(LEVELS)
+            finite = bool(np.isfinite(scale).all())
+            scale[scale < FLAT] = 0
+            per_value = np.divide(np.float32(1), scale, out=np.zeros_like(scale), where=scale > 0)
+            nothing = np.rint(-low * per_value)
+            values = maps * per_value[:, :, None, None] + nothing[:, :, None, None]
+            steps = np.rint(values.clip(0, LEVELS)).astype(np.uint8)
+            zero = nothing.astype(np.uint8)
+    if not finite:
+        raise KpkitError("a heatmap holds NaN or infinity and cannot be stored")
+    return steps, scale, zero
+
+
+def _cut(maps: np.ndarray, window: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Corners and contents of the windows round the maxima."""
+    n, k, height, width = maps.shape
+    size = min(window[0], height), min(window[1], width)
+    peak = np.stack(np.divmod(maps.reshape(n, k, -1).argmax(axis=2), width), axis=2)
+    corner = (peak - np.array(size) // 2).clip(0, [height - size[0], width - size[1]]).astype(np.int16)
+    return corner, sliding_window_view(maps, size, axis=(2, 3))[_places(corner)]
+
+
+def _places(corner: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Index of each map's window among all windows of all maps."""
+    n, k = corner.shape[:2]
+    return np.arange(n)[:, None], np.arange(k), corner[..., 0], corner[..., 1]

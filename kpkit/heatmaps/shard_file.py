@@ -1,8 +1,9 @@
 """One shard of a heatmap store: packed maps in chunks, each with its checksum.
 
-Layout: eight bytes ``kpkmaps1``, the table's length (uint32, little-endian), the table as JSON (bytes and
-CRC-32 of each chunk), then the chunks. A chunk is its maps' scales and zeros (``u8``), then their values;
-those of ``u8`` are bitshuffled and compressed with zstd, float16 is stored as it is (it hardly compresses).
+Layout: eight bytes ``kpkmaps1``, the table's length (uint32, little-endian), the table as JSON (people, bytes
+and CRC-32 of each chunk), then the chunks. A chunk is its maps' windows' corners, scales and zeros, as far as
+the layout has them, then their values: those of ``u8`` bitshuffled and compressed with zstd, float16 as it is
+(it hardly compresses).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,87 +19,126 @@ import numpy as np
 from kpkit.core.errors import InputError
 from kpkit.core.files import replacing
 from kpkit.heatmaps.bitshuffle import bitshuffle, unbitshuffle
-from kpkit.heatmaps.packing import Packed
+from kpkit.heatmaps.packing import Format, Packed
 
 _MAGIC = b"kpkmaps1"
 ZSTD_LEVEL = 1
 
 
+@dataclass(frozen=True)
+class Layout:
+    """What one person's packed maps are made of.
+
+    Attributes:
+        keypoints: K.
+        shape: (h, w) of what is stored: a map, or a window.
+        format: ``"u8"`` or ``"f16"``.
+        windowed: whether windows are stored, with their corners.
+    """
+
+    keypoints: int
+    shape: tuple[int, int]
+    format: Format
+    windowed: bool
+
+    @property
+    def values(self) -> int:
+        """Pixels stored of one person."""
+        return self.keypoints * self.shape[0] * self.shape[1]
+
+    @property
+    def head(self) -> list[tuple[str, str, tuple[int, ...]]]:
+        """Name, dtype and shape for one person of what precedes the values."""
+        corner = [("corner", "<i2", (self.keypoints, 2))] if self.windowed else []
+        if self.format == "f16":
+            return corner  # type: ignore[return-value]
+        return [*corner, ("scale", "<f4", (self.keypoints,)), ("zero", "u1", (self.keypoints,))]
+
+
 def write_shard(path: Path, packed: Packed, chunk_rows: int) -> None:
     """Write people's maps; the file is whole or absent, equal maps give equal bytes."""
-    chunks = [_encode(packed[begin : begin + chunk_rows]) for begin in range(0, len(packed), chunk_rows)]
-    table = json.dumps([[len(chunk), zlib.crc32(chunk)] for chunk in chunks]).encode()
+    parts = [packed[begin : begin + chunk_rows] for begin in range(0, len(packed), chunk_rows)]
+    chunks = [_encode(part) for part in parts]
+    facts = [[len(p), len(c), zlib.crc32(c)] for p, c in zip(parts, chunks, strict=True)]
+    table = json.dumps(facts).encode()
     with replacing(path) as temporary, open(temporary, "wb") as handle:
         handle.write(_MAGIC + len(table).to_bytes(4, "little") + table)
         handle.writelines(chunks)
 
 
 class ShardFile:
-    """A shard's table of chunks.
+    """A shard, read chunk by chunk.
+
+    Args:
+        path: the file.
+        layout: how its maps are packed.
 
     Raises:
         InputError: not a shard.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self.path, self.layout = path, layout
         try:
             with open(path, "rb") as handle:
                 if handle.read(8) != _MAGIC:
-                    raise ValueError("another beginning")
+                    raise ValueError("not heatmaps")
                 table = handle.read(int.from_bytes(handle.read(4), "little"))
-                self.lengths, self.checksums = map(list, zip(*json.loads(table), strict=True))
-                self.offsets = np.cumsum([handle.tell(), *self.lengths]).tolist()
+                start = handle.tell()
+            rows, self._lengths, self._checksums = zip(*json.loads(table), strict=True)
+            self._rows = np.cumsum([0, *rows]).tolist()
+            self._offsets = np.cumsum([start, *self._lengths]).tolist()
         except (OSError, ValueError, TypeError) as error:
-            raise damaged(path, str(error)) from None
+            raise self._damaged(str(error)) from None
 
-    def read(self, chunk: int) -> bytes:
-        """A chunk's bytes; raises InputError where they are not those written."""
-        with open(self.path, "rb") as handle:
-            handle.seek(self.offsets[chunk])
-            data = handle.read(self.lengths[chunk])
-        if zlib.crc32(data) != self.checksums[chunk]:
-            raise damaged(self.path, f"checksum of chunk {chunk}")
-        return data
+    def read(self, start: int, stop: int) -> Iterator[Packed]:
+        """The shard's people ``start`` to ``stop``, chunk by chunk.
 
+        Raises:
+            InputError: bytes that are not those written.
+        """
+        for chunk, (begin, end) in enumerate(zip(self._rows, self._rows[1:], strict=False)):
+            if begin < stop and start < end:
+                with open(self.path, "rb") as handle:
+                    handle.seek(self._offsets[chunk])
+                    data = handle.read(self._lengths[chunk])
+                if zlib.crc32(data) != self._checksums[chunk]:
+                    raise self._damaged(f"checksum of chunk {chunk}")
+                try:
+                    packed = _decode(data, end - begin, self.layout)
+                except (ValueError, OSError) as error:
+                    raise self._damaged(str(error)) from None
+                yield packed[max(start - begin, 0) : stop - begin]
 
-def read_chunks(
-    shard: ShardFile, rows: slice, shape: tuple[int, int, int], format: str, chunk_rows: int
-) -> Iterator[Packed]:
-    """Some of a shard's people, chunk by chunk."""
-    for chunk in range(rows.start // chunk_rows, -(-rows.stop // chunk_rows)):
-        begin = chunk * chunk_rows
-        try:
-            packed = _decode(shard.read(chunk), shape, format, chunk_rows)
-        except (ValueError, OSError, IndexError) as error:
-            raise damaged(shard.path, str(error)) from None
-        yield packed[max(rows.start - begin, 0) : rows.stop - begin]
-
-
-def damaged(path: Path, what: str) -> InputError:
-    """A shard that cannot be read."""
-    return InputError(f"damaged heatmaps ({what})", file=path, remedy="remove the file and write it again")
+    def _damaged(self, what: str) -> InputError:
+        remedy = "remove the file and write it again"
+        return InputError(f"damaged heatmaps ({what})", file=self.path, remedy=remedy)
 
 
 def _encode(packed: Packed) -> bytes:
-    if packed.scale is None or packed.zero is None:
-        return packed.values.tobytes()
+    *head, values = [packed.corner, packed.scale, packed.zero, packed.values]
+    before = [np.ascontiguousarray(array).tobytes() for array in head if array is not None]
+    if packed.scale is None:
+        return b"".join([*before, values.tobytes()])
     import pyarrow as pa
 
-    body = pa.Codec("zstd", ZSTD_LEVEL).compress(bitshuffle(packed.values), asbytes=True)
-    return b"".join([len(packed).to_bytes(4, "little"), packed.scale.tobytes(), packed.zero.tobytes(), body])
+    planes = bitshuffle(packed.values)
+    return b"".join([*before, pa.Codec("zstd", ZSTD_LEVEL).compress(planes, asbytes=True)])
 
 
-def _decode(data: bytes, shape: tuple[int, int, int], format: str, chunk_rows: int) -> Packed:
-    if format == "f16":
-        return Packed(np.frombuffer(data, np.float16).reshape(-1, *shape))
-    import pyarrow as pa
+def _decode(data: bytes, rows: int, layout: Layout) -> Packed:
+    head, place = {}, 0
+    for name, dtype, shape in layout.head:
+        count = rows * int(np.prod(shape))
+        head[name] = np.frombuffer(data, dtype, count, place).reshape(rows, *shape)
+        place += head[name].nbytes
+    size = rows * layout.values
+    if layout.format == "f16":
+        values = np.frombuffer(data, "<f2", size, place)
+    else:
+        import pyarrow as pa
 
-    n = int.from_bytes(data[:4], "little")
-    maps = n * shape[0]
-    scale = np.frombuffer(data, np.float32, maps, 4).reshape(n, -1)
-    zero = np.frombuffer(data, np.uint8, maps, 4 + 4 * maps).reshape(n, -1)
-    size = n * int(np.prod(shape))
-    body = pa.Codec("zstd").decompress(data[4 + 5 * maps :], decompressed_size=-(-size // 8) * 8)
-    planes = np.frombuffer(body, np.uint8)
-    return Packed(unbitshuffle(planes, size).reshape(n, *shape), scale, zero)
+        planes = -(-size // 8)
+        body = pa.Codec("zstd").decompress(memoryview(data)[place:], decompressed_size=8 * planes)
+        values = unbitshuffle(np.frombuffer(body, np.uint8).reshape(8, planes), size)
+    return Packed(values.reshape(rows, layout.keypoints, *layout.shape), **head)

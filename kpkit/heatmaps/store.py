@@ -6,6 +6,7 @@ grid its maps lie, for which keypoints and which box list, so that members are m
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import pairwise
@@ -18,7 +19,7 @@ from kpkit.core.errors import InputError, KpkitError
 from kpkit.core.files import read_json, write_json
 from kpkit.heatmaps.codecs import Codec
 from kpkit.heatmaps.packing import FORMATS, Format, Packed, pack, unpack
-from kpkit.heatmaps.shard_file import ShardFile, read_chunks, write_shard
+from kpkit.heatmaps.shard_file import Layout, ShardFile, write_shard
 
 SHARD_ROWS = 256
 """Boxes a shard holds unless told otherwise: 120 MiB of 96x72 maps in float32."""
@@ -41,6 +42,8 @@ class StoreWriter:
         boxes_hash: the list's (Instances.boxes_hash).
         rows: number of boxes in the list.
         format: ``"u8"`` (a scale per map, compressed) or ``"f16"``.
+        window: (height, width) of the pixels kept round each map's maximum; None keeps whole maps. A warning
+            is given: where members disagree, the blend's maximum may lie in what was not kept.
         shard_rows: boxes per shard.
         cuts: row numbers where shards begin, and ``rows``, in place of ``shard_rows``.
         shard: write only this one; several writers may fill a folder, each its own shard.
@@ -58,6 +61,7 @@ class StoreWriter:
         rows: int,
         *,
         format: Format = "u8",
+        window: tuple[int, int] | None = None,
         shard_rows: int = SHARD_ROWS,
         cuts: Sequence[int] | None = None,
         shard: int | None = None,
@@ -68,10 +72,14 @@ class StoreWriter:
             cuts = [*range(0, rows, shard_rows), rows]
         if list(cuts) != sorted({0, *cuts, rows}) and rows:
             raise KpkitError(f"cuts of {rows} rows must rise from 0 to {rows}")
-        shape = (len(keypoints), *codec.shape)
-        self._folder, self._shape, self._format = Path(folder), shape, format
-        bytes_per_box = int(np.prod(shape)) * (1 if format == "u8" else 2)
-        self._chunk_rows = max(CHUNK_BYTES // bytes_per_box, 1)
+        if window is not None:
+            warnings.warn(
+                "windows keep one peak of each map: where members disagree, points of their blend can be far "
+                "off (benchmarks/store.py measures it); leave the window out to keep whole maps",
+                stacklevel=2,
+            )
+        self._folder, self._format, self._window = Path(folder), format, window
+        self._shape = (len(keypoints), *codec.shape)
         cuts = [int(cut) for cut in cuts]
         facts = {
             "kind": _KIND,
@@ -79,10 +87,12 @@ class StoreWriter:
             "keypoints": list(keypoints),
             "boxes_hash": boxes_hash,
             "cuts": cuts,
-            "chunk_rows": self._chunk_rows,
             "format": format,
+            "window": None if window is None else list(window),
         }
         _begin(self._folder, facts)
+        values = _layout(self._shape, format, window).values
+        self._chunk_rows = max(CHUNK_BYTES // (values * (1 if format == "u8" else 2)), 1)
         spans = list(pairwise(cuts))
         self._todo = list(enumerate(spans)) if shard is None else [(shard, spans[shard])]
         self.done = self._todo[0][1][0] if self._todo else 0
@@ -107,7 +117,7 @@ class StoreWriter:
             number, (_, end) = self._todo[0]
             held = sum(map(len, self._pending))
             taken = maps[: end - self.done - held]
-            self._pending.append(pack(taken, self._format))
+            self._pending.append(pack(taken, self._format, self._window))
             if self.done + held + len(taken) == end:
                 write_shard(_shard(self._folder, number), Packed.joined(self._pending), self._chunk_rows)
                 self._pending, self.done = [], end
@@ -133,7 +143,7 @@ class HeatmapStore:
         codec: the grid the maps lie on.
         keypoints: names of the K maps.
         boxes_hash: the box list's.
-        format: ``"u8"`` or ``"f16"``.
+        format, window: how they are packed (StoreWriter).
 
     Raises:
         InputError: no store, or one that is not finished.
@@ -144,13 +154,15 @@ class HeatmapStore:
         facts = read_json(self.folder / _INDEX)
         if not isinstance(facts, dict) or facts.get("kind") != _KIND:
             raise InputError("not a heatmap store's index", file=self.folder / _INDEX)
-        codec = {k: tuple(v) if isinstance(v, list) else v for k, v in facts["codec"].items()}
-        self.codec = Codec(**codec)
+        codec = facts["codec"]
+        sizes = {name: tuple(codec[name]) for name in ("input_size", "margins")}
+        self.codec = Codec(**codec | sizes)
         self.keypoints: tuple[str, ...] = tuple(facts["keypoints"])
         self.boxes_hash: str = facts["boxes_hash"]
         self.format: Format = facts["format"]
         self._cuts: list[int] = facts["cuts"]
-        self._chunk_rows: int = facts["chunk_rows"]
+        window = facts["window"]
+        self.window: tuple[int, int] | None = None if window is None else tuple(window)
         absent = [k for k in range(len(self._cuts) - 1) if not _shard(self.folder, k).exists()]
         if absent:
             cause = f"{len(absent)} of {len(self._cuts) - 1} shards are missing"
@@ -188,9 +200,10 @@ class HeatmapStore:
             begin, end = self._cuts[number : number + 2]
             if begin >= stop:
                 return
-            shard = self._open.setdefault(number, ShardFile(_shard(self.folder, number)))
-            rows = slice(max(start - begin, 0), min(stop, end) - begin)
-            yield from read_chunks(shard, rows, self.shape, self.format, self._chunk_rows)
+            if number not in self._open:
+                layout = _layout(self.shape, self.format, self.window)
+                self._open[number] = ShardFile(_shard(self.folder, number), layout)
+            yield from self._open[number].read(max(start - begin, 0), min(stop, end) - begin)
 
 
 def _begin(folder: Path, facts: dict[str, Any]) -> None:
@@ -205,6 +218,12 @@ def _begin(folder: Path, facts: dict[str, Any]) -> None:
     if differing:
         cause = f"holds a store of other {', '.join(differing)}"
         raise InputError(cause, file=index, remedy="remove the folder, or write to another")
+
+
+def _layout(shape: tuple[int, int, int], format: Format, window: tuple[int, int] | None) -> Layout:
+    keypoints, height, width = shape
+    kept = (height, width) if window is None else (min(window[0], height), min(window[1], width))
+    return Layout(keypoints, kept, format, window is not None)
 
 
 def _shard(folder: Path, number: int) -> Path:

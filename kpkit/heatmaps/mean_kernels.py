@@ -1,0 +1,113 @@
+"""Compiled kernels of the weighted mean: each member's maps are read once, as they are stored.
+
+Members come as addresses, so that one piece of machine code serves any number of them. A map is summed over
+all members before the next is begun: it stays in the core's first cache. Multiplications and additions are
+those of the plain twin (blend.py), in its order, without fused rounding; both give equal bits.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from typing import Any
+
+import numpy as np
+from llvmlite import binding, ir
+from numba import carray, types
+
+from kpkit.core.compiled import kernel
+
+intrinsic: Any = importlib.import_module("numba.extending").intrinsic  # as typed there, it cannot be called
+
+
+def half_in_hardware() -> bool:
+    """Whether this processor widens float16 itself; elsewhere LLVM asks for a routine that numba lacks."""
+    if os.environ.get("NUMBA_CPU_NAME"):  # code for another processor than this one
+        return False
+    machine = binding.get_default_triple().split("-")[0]
+    return machine in ("aarch64", "arm64") or bool(binding.get_host_cpu_features().get("f16c"))
+
+
+@intrinsic
+def _pointer(context: Any, address: Any) -> Any:
+    """A pointer to an address."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], ir.IntType(8).as_pointer())
+
+    return types.voidptr(types.int64), codegen
+
+
+@intrinsic
+def _half(context: Any, bits: Any) -> Any:
+    """float16 bits -> float32."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.fpext(builder.bitcast(args[0], ir.HalfType()), ir.FloatType())
+
+    return types.float32(types.uint16), codegen
+
+
+@kernel()
+def mean_singles(members: np.ndarray, shares: np.ndarray, out: np.ndarray) -> None:
+    """float32 maps.
+
+    Args:
+        members: (M,) int64 addresses of contiguous (N, K, P) float32.
+        shares: (M, K) float32.
+        out: (N, K, P) float32, filled.
+    """
+    for n in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            total = out[n, k]
+            for m in range(len(members)):
+                maps = carray(_pointer(members[m]), out.shape, np.float32)[n, k]
+                share = shares[m, k]
+                if m == 0:
+                    for i in range(len(total)):
+                        total[i] = maps[i] * share
+                else:
+                    for i in range(len(total)):
+                        total[i] += maps[i] * share
+
+
+@kernel()
+def mean_halves(members: np.ndarray, shares: np.ndarray, out: np.ndarray) -> None:
+    """float16 maps; arguments as for ``mean_singles``."""
+    for n in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            total = out[n, k]
+            for m in range(len(members)):
+                maps = carray(_pointer(members[m]), out.shape, np.uint16)[n, k]
+                share = shares[m, k]
+                if m == 0:
+                    for i in range(len(total)):
+                        total[i] = _half(maps[i]) * share
+                else:
+                    for i in range(len(total)):
+                        total[i] += _half(maps[i]) * share
+
+
+@kernel()
+def mean_steps(
+    members: np.ndarray, zeros: np.ndarray, scales: np.ndarray, shares: np.ndarray, out: np.ndarray
+) -> None:
+    """uint8 maps of packing.Packed.
+
+    Args:
+        members: (M,) int64 addresses of contiguous (N, K, P) uint8.
+        zeros, scales: (M, N, K) float32.
+        shares, out: as for ``mean_singles``.
+    """
+    for n in range(out.shape[0]):
+        for k in range(out.shape[1]):
+            total = out[n, k]
+            for m in range(len(members)):
+                maps = carray(_pointer(members[m]), out.shape, np.uint8)[n, k]
+                zero, scale, share = zeros[m, n, k], scales[m, n, k], shares[m, k]
+                if m == 0:
+                    for i in range(len(total)):
+                        total[i] = (np.float32(maps[i]) - zero) * scale * share
+                else:
+                    for i in range(len(total)):
+                        total[i] += (np.float32(maps[i]) - zero) * scale * share
