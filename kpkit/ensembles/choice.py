@@ -1,4 +1,4 @@
-"""Which of several ways to choose weights is to be believed: nested folds, so that no figure judges itself."""
+"""Which way of choosing weights is to be believed: nested folds, so that no figure judges itself."""
 
 from __future__ import annotations
 

@@ -1,0 +1,54 @@
+"""Poses of stored members under many weights at once: the maps are read once, decoded once per candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from kpkit.core.instances import Instances
+from kpkit.core.progress import Progress, silent
+from kpkit.ensembles.stored import StoredEnsemble
+from kpkit.heatmaps.codecs import Codec
+from kpkit.heatmaps.decode import decode
+from kpkit.specs.poses import DecodeSpec
+
+
+def blended_poses(
+    ensemble: StoredEnsemble,
+    weights: Mapping[str, np.ndarray],
+    group: np.ndarray,
+    decoding: DecodeSpec,
+    progress: Progress = silent,
+) -> dict[str, Instances]:
+    """Poses of every box by each of several blends.
+
+    Args:
+        ensemble: N boxes, M members.
+        weights: name -> (G, K, M) weights, one set for each group of boxes; 0 or more, any positive sum.
+        group: (N,) which set a box is blended by, such as its picture's fold.
+        decoding: flip test, blur, sub-pixel rule.
+        progress: told boxes done.
+
+    Returns:
+        name -> poses, rows as in the box list, keypoint scores as the heatmap's value.
+    """
+    boxes = ensemble.boxes
+    points = {name: np.zeros(boxes.keypoints.shape) for name in weights}
+    for batch in ensemble.batches(decoding):
+        maps = np.stack(batch.maps, axis=2)  # (n, K, M, h, w)
+        flat = maps.reshape(*maps.shape[:3], -1)
+        for name, sets in weights.items():
+            shares = sets / sets.sum(axis=2, keepdims=True)
+            chosen = shares[group[batch.rows]].astype(np.float32)
+            blend = np.matmul(chosen[:, :, None], flat).reshape(*maps.shape[:2], *maps.shape[3:])
+            points[name][batch.rows] = image_points(blend, ensemble.codec, decoding, batch.boxes.box)
+        progress(batch.rows.stop, len(boxes), "boxes", f"{len(weights)} blends")
+    source = np.full(len(boxes), "P")
+    return {name: boxes.with_(keypoints=values, source=source) for name, values in points.items()}
+
+
+def image_points(maps: np.ndarray, codec: Codec, decoding: DecodeSpec, box: np.ndarray) -> np.ndarray:
+    """(n, K, h, w) maps -> (n, K, 3) image pixels x, y and score 0 to 1."""
+    points, scores = decode(maps, blur=decoding.blur, refine=decoding.refine)
+    return np.concatenate([codec.to_image(points, box), scores.clip(0, 1)[..., None]], axis=2)

@@ -1,0 +1,142 @@
+"""The artefact of what one network sees: its heatmaps on a data set's boxes, for search and ablation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kpkit.core.files import read_json, write_json
+from kpkit.core.progress import Progress
+from kpkit.data.crops import CropDataset, picture_paths
+from kpkit.data.load import LoadedDataset, load_boxes, load_dataset
+from kpkit.ensembles.members import MemberFiles, load_ensemble
+from kpkit.ensembles.stored import MIRRORED, PLAIN
+from kpkit.heatmaps.decode import decode
+from kpkit.heatmaps.packing import Format, pack, unpack
+from kpkit.heatmaps.store import StoreWriter
+from kpkit.inference.network import Predictor, best_device
+from kpkit.inference.predict import BATCH
+from kpkit.pipeline.box_shards import BoxShards
+from kpkit.pipeline.job import ArtefactJob
+from kpkit.specs.datasets import Dataset
+from kpkit.specs.ensemble import BoxesSpec
+
+
+@dataclass
+class HeatmapsJob(ArtefactJob):
+    """One network's heatmaps in a store; the mirrored pictures' in another beside it.
+
+    Mirrored maps are brought back (left and right exchanged) but neither moved nor averaged, so that the flip
+    shift can be chosen afterwards. Both lie on the network's own codec, so that one store serves every
+    ensemble. A part is a shard of both.
+
+    Args:
+        dataset, boxes: pictures and boxes.
+        member: the trained network.
+        mirrored: also look at the mirrored crops.
+        format: of the store.
+    """
+
+    dataset: Dataset | None = None
+    boxes: BoxesSpec = BoxesSpec()
+    member: MemberFiles | None = None
+    mirrored: bool = True
+    format: Format = "u8"
+
+    def prepare(self, progress: Progress) -> Sequence[int]:
+        """Choose the boxes; parts already written are left out."""
+        assert self.dataset
+        if self.artefact.done:
+            return ()
+        with self.artefact.working() as work:
+            shards = BoxShards(work)
+            if not shards.begun:
+                loaded = load_dataset(self.dataset)
+                boxes = load_boxes(self.dataset, loaded, self.boxes.source, self.boxes.min_score)
+                facts = {"boxes_hash": boxes.boxes_hash(), "pictures": len(loaded.images)}
+                shards.begin(boxes, {"boxes": len(boxes)} | facts)
+            return [part for part in range(len(shards)) if not _facts_file(work, part).exists()]
+
+    def open(self) -> tuple[Predictor, LoadedDataset, BoxShards]:
+        """Network, pictures, boxes."""
+        assert self.dataset and self.member
+        (predictor,) = load_ensemble([self.member], None, best_device()).predictors
+        return predictor, load_dataset(self.dataset, check_pictures=False), BoxShards(self.artefact.work)
+
+    def run_part(self, opened: Any, part: int, progress: Progress) -> None:
+        """Heatmaps of one part's boxes; of its first batch also what packing does to the points."""
+        predictor, loaded, shards = opened
+        start = time.monotonic()
+        rows = shards.boxes_of(part)
+        paths = picture_paths(rows, loaded.images, loaded.folder)
+        crops = CropDataset(rows, paths, predictor.codec.geometry)
+        writers = {name: self._writer(name, predictor, shards, part) for name in self._branches}
+        moved = [np.zeros(0)]
+        for begin in range(0, len(rows), BATCH):
+            images = crops.batch(np.arange(begin, min(begin + BATCH, len(rows)))).images
+            for name, writer in writers.items():
+                if writer.done == shards.cuts[part + 1]:
+                    continue  # written whole by a process that died before it could say so
+                maps = predictor.heatmaps(images, mirrored=name == MIRRORED)
+                writer.append(maps)
+                if begin == 0:
+                    moved.append(decoded_error(maps, self.format))
+            progress(shards.cuts[part] + begin + len(images), len(shards.boxes), "boxes")
+        facts = {"seconds": time.monotonic() - start, "moved": np.concatenate(moved).round(6).tolist()}
+        write_json(_facts_file(self.artefact.work, part), facts, indent=None)
+
+    def make(self, work: Path, progress: Progress) -> dict[str, Any]:
+        """The stores are written; tell their size and how far packing moves a point (heatmap pixels)."""
+        shards = BoxShards(work)
+        facts = [read_json(_facts_file(work, part)) for part in range(len(shards))]
+        moved = np.concatenate([np.zeros(0), *(np.array(f["moved"]) for f in facts)])
+        stores = [path for name in self._branches for path in (work / name).glob("*")]
+        told: dict[str, Any] = shards.choice | {
+            "branches": list(self._branches),
+            "format": self.format,
+            "bytes": sum(path.stat().st_size for path in stores),
+        }
+        if len(moved):
+            middle, high = np.quantile(moved, [0.5, 0.99])
+            told["moved"] = {"points": len(moved), "p50": middle, "p99": high, "max": moved.max()}
+        return told
+
+    def spent(self, finishing: float) -> float:
+        """Seconds over all parts, wherever they ran."""
+        work = self.artefact.work
+        parts = range(len(BoxShards(work)))
+        return finishing + sum(float(read_json(_facts_file(work, part))["seconds"]) for part in parts)
+
+    @property
+    def _branches(self) -> tuple[str, ...]:
+        return (PLAIN, MIRRORED) if self.mirrored else (PLAIN,)
+
+    def _writer(self, name: str, predictor: Predictor, shards: BoxShards, part: int) -> StoreWriter:
+        return StoreWriter(
+            self.artefact.work / name,
+            predictor.codec,
+            predictor.skeleton.keypoints,
+            shards.choice["boxes_hash"],
+            len(shards.boxes),
+            format=self.format,
+            cuts=shards.cuts,
+            shard=part,
+        )
+
+
+def decoded_error(maps: np.ndarray, format: Format) -> np.ndarray:
+    """(N, K, h, w) maps -> (N * K,) heatmap pixels between points decoded before and after packing."""
+    kept = np.empty(maps.shape, np.float32)
+    unpack(pack(maps, format), kept)
+    before, after = decode(maps)[0], decode(kept)[0]
+    distance: np.ndarray = np.linalg.norm(before - after, axis=2).reshape(-1)
+    return distance
+
+
+def _facts_file(work: Path, part: int) -> Path:
+    return work / "parts" / f"{part:05d}.json"
