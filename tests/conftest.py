@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Ray starts its workers at niceness 15: beside anything else a test that waits for them would wait for ever.
+os.environ.setdefault("RAY_worker_niceness", "0")
+
 
 def _shared() -> Path | None:
     root = Path(os.environ.get("KPKIT_SHARED", Path(__file__).resolve().parents[2] / "shared"))
