@@ -90,7 +90,8 @@ def _built(entry: Entry, size: tuple[int, ...]) -> tuple[nn.Module, tuple[int, .
     with blueprint():
         if entry.input_shape:
             return entry.constructor()(**entry.options), entry.input_shape
-        return create_model(entry.name, input_size=(size[0], size[1])), (3, *size)
+        net = create_model(entry.name, input_size=(size[0], size[1]))
+        return net, (net.input_channels, *size)
 
 
 def _rows(entry: Entry) -> Iterator[dict[str, Any]]:

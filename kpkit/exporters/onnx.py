@@ -48,10 +48,10 @@ class _Final(nn.Module):
 def export_onnx(net: PoseNetwork, path: str | Path, metadata: Mapping[str, str] | None = None) -> None:
     """Write the final output of a network as an ONNX graph: images to heatmaps, for any number of images.
 
-    The graph takes ``images`` (N, 3, H, W) float32 of the network's input size, normalised as in training,
-    and gives ``heatmaps`` (N, K, H/s, W/s) float32. Batch norms are folded into convolutions. onnxruntime
-    then runs the file on random images in batches of another size than the traced one; only if its heatmaps
-    are within ``TOLERANCE`` of the network's does the file take its name.
+    The graph takes ``images`` (N, input_channels, H, W) float32 of the network's input size, normalised as in
+    training, and gives ``heatmaps`` (N, K, H/s, W/s) float32. Batch norms are folded into convolutions.
+    onnxruntime then runs the file on random images in batches of another size than the traced one; only if
+    its heatmaps are within ``TOLERANCE`` of the network's does the file take its name.
 
     Args:
         net: any network of the catalogue; not changed.
@@ -123,7 +123,7 @@ def _write(net: PoseNetwork, path: Path, metadata: Mapping[str, str]) -> None:
         warnings.simplefilter("ignore")  # the exporter's remarks on its own internals
         program = torch.onnx.export(
             graph,
-            (torch.zeros(2, 3, *net.input_size),),
+            (torch.zeros(2, net.input_channels, *net.input_size),),
             input_names=[IMAGES],
             output_names=[HEATMAPS],
             dynamic_shapes={IMAGES: {0: torch.export.Dim("batch")}},
@@ -143,7 +143,7 @@ def _check(plain: _Final, path: Path) -> None:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     source = torch.Generator().manual_seed(0)
     for batch in (1, 3):
-        images = torch.randn(batch, 3, *plain.net.input_size, generator=source)
+        images = torch.randn(batch, plain.net.input_channels, *plain.net.input_size, generator=source)
         found = torch.from_numpy(session.run([HEATMAPS], {IMAGES: images.numpy()})[0])
         with torch.no_grad():
             wanted = plain(images)

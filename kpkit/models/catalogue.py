@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kpkit.core.errors import InputError
 from kpkit.models.entries import Entry
-from kpkit.models.families import ccm, cpn, hrnet, mspn, multiposenet, rsn, simplebaseline, vitpose
+from kpkit.models.families import ccm, cpn, hrnet, mspn, multiposenet, posefix, rsn, simplebaseline, vitpose
 
 if TYPE_CHECKING:
     from kpkit.models.network import PoseNetwork
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CATALOGUE: Mapping[str, Entry] = MappingProxyType(
     {
         entry.name: entry
-        for family in (simplebaseline, hrnet, cpn, mspn, rsn, ccm, vitpose, multiposenet)
+        for family in (simplebaseline, hrnet, cpn, mspn, rsn, ccm, vitpose, multiposenet, posefix)
         for entry in family.ENTRIES
     }
 )

@@ -50,7 +50,7 @@ def count_cost(net: nn.Module, input_shape: Sequence[int] | None = None) -> Cost
     """
     if input_shape is None:
         assert isinstance(net, PoseNetwork), "only pose networks know their input's shape"
-        input_shape = (3, *net.input_size)
+        input_shape = (net.input_channels, *net.input_size)
     twins = meta_twins(net)
     every = final = _measure(net, twins, input_shape)
     if isinstance(net, PoseNetwork) and any(output.auxiliary for output in net.outputs):

@@ -50,6 +50,7 @@ class Entry:
         published: the rows of the result tables.
         input_shape: of one input, without the batch, of a companion: a module that works beside a pose
             network and takes no crop. Empty for pose networks, whose input is a crop of any size.
+        refines: it reads a pose beside the crop and makes it better; no member of an ensemble.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Entry:
     published_params: float | None = None
     published: tuple[Published, ...] = ()
     input_shape: tuple[int, ...] = ()
+    refines: bool = False
 
     def constructor(self) -> Callable[..., PoseNetwork]:
         """The network's class or function; a companion's gives a plain module."""

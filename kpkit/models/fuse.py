@@ -61,7 +61,7 @@ def _pairs(net: PoseNetwork) -> Iterator[tuple[str, str]]:
     """Names of each convolution and the batch norm that alone reads its output."""
     twins = meta_twins(net)
     with _Readers(net, twins) as seen:
-        run_shapes(net, twins, (3, *net.input_size))
+        run_shapes(net, twins, (net.input_channels, *net.input_size))
     for conv, output in seen.outputs:
         readers = seen.readers[id(output)]
         if seen.calls[conv] == 1 and len(readers) == 1 and readers[0] and seen.calls[readers[0]] == 1:

@@ -70,6 +70,11 @@ class PoseNetwork(nn.Module):
         self.input_size = (input_size[0], input_size[1])
 
     @property
+    def input_channels(self) -> int:
+        """Channels of what ``forward`` takes: a picture's three, and further ones where it reads a pose."""
+        return 3
+
+    @property
     def stride(self) -> int:
         """Input pixels per pixel of the final heatmap."""
         return self.outputs[-1].stride
@@ -99,8 +104,8 @@ class PoseNetwork(nn.Module):
         """Heatmaps of a batch of crops.
 
         Args:
-            images: (N, 3, H, W) float, normalised as the recipe says. In training mode N must be at least 2
-                (batch statistics).
+            images: (N, input_channels, H, W) float, normalised as the recipe says. In training mode N must be
+                at least 2 (batch statistics).
             final_only: compute and return the final output alone; heads and decoders that only serve
                 supervision are skipped.
 

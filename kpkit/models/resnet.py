@@ -205,12 +205,13 @@ class ResNetStages(Encoder):
 class ResNet(ResNetStages):
     """A ResNet from image to C2..C5: 7x7 stride 2 convolution, 3x3 stride 2 max-pool, four stages.
 
-    Images are (N, 3, H, W); attributes as ``ResNetStages``.
+    Images are (N, image_channels, H, W); attributes as ``ResNetStages``.
 
     Args:
         depths, width, dilated: see ``ResNetStages``.
         block: a key of ``BLOCKS``.
         groups, group_width: of the bottlenecks; 32 and 4 make ResNet-50 a ResNeXt-50 32x4d.
+        image_channels: more than 3 where further maps come with the picture (PoseFix).
 
     Raises:
         ValueError: a shape that is no ResNet.
@@ -225,6 +226,7 @@ class ResNet(ResNetStages):
         dilated: bool = False,
         groups: int = 1,
         group_width: int = 64,
+        image_channels: int = 3,
     ) -> None:
         kind = find_block(BLOCKS, block)
         grouped = (groups, group_width) != (1, 64)
@@ -234,7 +236,7 @@ class ResNet(ResNetStages):
             )
         options = {"groups": groups, "group_width": group_width} if grouped else {}
         super().__init__(depths=depths, width=width, block=kind, dilated=dilated, **options)
-        self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
+        self.conv1 = nn.Conv2d(image_channels, width, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)

@@ -50,7 +50,7 @@ def run_shapes(module: nn.Module, twins: dict[str, Tensor], shape: Sequence[int]
     Args:
         module: left as it was.
         twins: from ``meta_twins``, standing in for its tensors.
-        shape: of the input, without the batch; (3, H, W) for a pose network.
+        shape: of the input, without the batch; (input_channels, H, W) for a pose network.
         arguments: further keyword arguments of its ``forward``.
     """
     training = [part for part in module.modules() if part.training]

@@ -19,15 +19,17 @@ class Deconvolutions(nn.Sequential):
     Args:
         inputs: channels of the map they read.
         channels: of each deconvolution; at least one, all positive.
+        norm: batch norms behind them.
     """
 
-    def __init__(self, inputs: int, channels: Sequence[int]) -> None:
+    def __init__(self, inputs: int, channels: Sequence[int], *, norm: bool = True) -> None:
         if not channels or min(channels) < 1:
             raise ValueError(f"deconvolutions is {tuple(channels)}, not one or more channel counts")
         layers: list[nn.Module] = []
         for before, after in zip([inputs, *channels], channels, strict=False):
             layers.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False))
-            layers += [nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
+            layers += [nn.BatchNorm2d(after)] if norm else []
+            layers.append(nn.ReLU(inplace=True))
         super().__init__(*layers)
 
 

@@ -39,6 +39,9 @@ REDUCED: dict[str, Reduced] = {
     "kpkit.models.simplebaseline:SimpleBaseline": Reduced(
         options={"width": 8, "depths": (1, 1, 2, 1), "deconvolutions": (16, 16, 16), "init": "kaiming"},
     ),
+    "kpkit.models.posefix:PoseFix": Reduced(
+        options={"width": 8, "depths": (1, 1, 2, 1), "deconvolutions": (16, 16, 16)},
+    ),
     "kpkit.models.hrnet:PoseHRNet": Reduced(
         options={"width": 8, "modules": (1, 1, 1), "init": "kaiming"}, learning_rate=3e-3
     ),

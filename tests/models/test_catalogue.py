@@ -78,6 +78,11 @@ COMPUTED = [
     # The parts measured of the port (test_multiposenet.py) with 17 maps.
     ("multiposenet_resnet50", SMALL, (29.235, None, None)),
     ("multiposenet_resnet101", SMALL, (48.227, None, None)),
+    # SimpleBaseline's, and 17 more maps into the first convolution.
+    ("posefix_resnet50", SMALL, (34.053, 6.08, None)),
+    ("posefix_resnet101", SMALL, (53.046, 9.72, None)),
+    ("posefix_resnet152", SMALL, (68.689, 13.35, None)),
+    ("posefix_resnet152", LARGE, (68.689, 30.04, None)),
 ]
 
 

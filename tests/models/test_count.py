@@ -26,7 +26,7 @@ def built(name: str, **options: object) -> PoseNetwork:
 def torch_gmacs(net: PoseNetwork, final_only: bool) -> float:
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:
-        net.eval()(torch.zeros(1, 3, *net.input_size, device="meta"), final_only=final_only)
+        net.eval()(torch.zeros(1, net.input_channels, *net.input_size, device="meta"), final_only=final_only)
     return counter.get_total_flops() / 2 / 1e9  # torch counts a multiply-accumulate as two
 
 
@@ -41,7 +41,7 @@ def test_multiply_accumulates_are_those_of_torchs_counter(name: str) -> None:
 @pytest.mark.parametrize("name", ONE_EACH)
 def test_inference_parameters_are_those_the_final_output_moves(name: str) -> None:
     net = built(name, input_size=(128, 96))
-    final = net(torch.zeros(2, 3, 128, 96, device="meta"), final_only=True)[-1]
+    final = net(torch.zeros(2, net.input_channels, 128, 96, device="meta"), final_only=True)[-1]
     gradients = torch.autograd.grad(final.sum(), list(net.parameters()), allow_unused=True)
     moved = sum(p.numel() for p, g in zip(net.parameters(), gradients, strict=True) if g is not None)
     assert count_cost(net).inference_params == moved

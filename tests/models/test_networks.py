@@ -34,7 +34,7 @@ TINY: dict[str, dict[str, Any]] = {
 
 
 def pictures(net: PoseNetwork, count: int = 2) -> torch.Tensor:
-    return torch.randn(count, 3, *net.input_size)
+    return torch.randn(count, net.input_channels, *net.input_size)
 
 
 def lived(net: PoseNetwork) -> PoseNetwork:
@@ -51,7 +51,7 @@ def lived(net: PoseNetwork) -> PoseNetwork:
 def crops_and_targets(net: PoseNetwork, count: int = 8) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """Crops of coarse noise, and for each output the Gaussians (sigma 8 px) of places drawn for each crop."""
     height, width = net.input_size
-    images = torch.randn(count, 3, height // 8, width // 8)
+    images = torch.randn(count, net.input_channels, height // 8, width // 8)
     images = images.repeat_interleave(8, 2).repeat_interleave(8, 3)
     places = torch.rand(count, net.keypoints, 2) * torch.tensor([height - 1.0, width - 1.0])
     targets = []
@@ -72,7 +72,7 @@ def test_full_size_takes_both_inputs_and_trains_whole(name: str) -> None:
     for size in (LARGE, SMALL):
         net = full_size(name, size)
         with torch.set_grad_enabled(size == SMALL):
-            maps = net(torch.zeros(2, 3, *size, device="meta"))
+            maps = net(torch.zeros(2, net.input_channels, *size, device="meta"))
         assert [tuple(m.shape) for m in maps] == [
             (2, 14, size[0] // output.stride, size[1] // output.stride) for output in net.outputs
         ]

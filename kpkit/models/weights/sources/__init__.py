@@ -9,7 +9,7 @@ from torch import nn
 
 from kpkit.core.errors import InputError
 from kpkit.models.weights.rules import Rules
-from kpkit.models.weights.sources import hrnet, megvii, mmpose, multiposenet, pytorch_cpn, timm
+from kpkit.models.weights.sources import hrnet, megvii, mmpose, multiposenet, posefix, pytorch_cpn, timm
 
 SOURCES: Mapping[str, Mapping[str, Rules]] = MappingProxyType(
     {
@@ -24,6 +24,7 @@ SOURCES: Mapping[str, Mapping[str, Rules]] = MappingProxyType(
             "PersonSubnet": multiposenet.PERSON_SUBNET,
             "PRN": multiposenet.PRN,
         },
+        "posefix-port": {"PoseFix": posefix.PORT},
         "mmpose": {
             "PoseHRNet": mmpose.HRNET,
             "SimpleBaseline": mmpose.SIMPLEBASELINE,
