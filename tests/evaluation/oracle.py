@@ -19,10 +19,19 @@ OTHER_SIGMAS = replace(COCO17, name="other", oks_sigmas=tuple(np.linspace(0.01, 
 
 
 def pycocotools(
-    truth: Instances, poses: Instances, images: np.ndarray, by: Rules = rules.COCO
+    truth: Instances,
+    poses: Instances,
+    images: np.ndarray,
+    by: Rules = rules.COCO,
+    counted: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Precision (A, T, R) and recall (A, T), by pycocotools called as its demo calls it."""
+    """Precision (A, T, R) and recall (A, T), by pycocotools called as its demo calls it.
+
+    People who are not ``counted`` say they have no labelled keypoints: it ignores them and compares these all
+    the same.
+    """
     skeleton = truth.skeleton
+    number = truth.num_labelled if counted is None else np.where(counted, truth.num_labelled, 0)
     with contextlib.redirect_stdout(io.StringIO()):
         labels = COCO()
         labels.dataset = {
@@ -34,7 +43,7 @@ def pycocotools(
                     "image_id": int(truth.image_id[row]),
                     "category_id": 1,
                     "keypoints": truth.keypoints[row].ravel().tolist(),
-                    "num_keypoints": int(truth.num_labelled[row]),
+                    "num_keypoints": int(number[row]),
                     "iscrowd": int(truth.crowd[row]),
                     "bbox": truth.box[row].tolist(),
                     "area": float(truth.area[row]),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools.cocoeval import COCOeval
 
@@ -60,6 +60,7 @@ def test_equals_pycocotools(seed: int) -> None:
     np.testing.assert_allclose(oks(truth, area, poses[order], SIGMAS, box=box).T, expected, atol=1e-9, rtol=0)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000), st.floats(0.1, 10.0))
 def test_scale_and_range(seed: int, factor: float) -> None:
     truth, box, area, poses, _ = scene(seed)
@@ -71,6 +72,7 @@ def test_scale_and_range(seed: int, factor: float) -> None:
     np.testing.assert_allclose(after, before, atol=1e-9)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_own_oks_is_one_and_pose_oks_symmetric(seed: int) -> None:
     truth, box, area, _, _ = scene(seed)
