@@ -26,6 +26,7 @@ class CropGeometry:
         convention: ``"classic"`` or ``"unbiased"``.
         padding: factor on both sides after the fit to the crop's aspect ratio (HRNet 1.25).
         margins: factors on (width, height) before it (MSPN 1.09 and 1.135, CPN 1.2 and 1.3).
+        rotation: degrees by which the content is turned about the box's middle, counter-clockwise as seen.
 
     Raises:
         KpkitError: another convention.
@@ -35,6 +36,7 @@ class CropGeometry:
     convention: str = "classic"
     padding: float = 1.25
     margins: tuple[float, float] = (1.0, 1.0)
+    rotation: float = 0.0
 
     def __post_init__(self) -> None:
         if self.convention not in CONVENTIONS:
@@ -45,9 +47,11 @@ class CropGeometry:
         return fit_boxes(box, self.input_size, self.padding, self.margins)
 
     def matrices(self, box: np.ndarray) -> np.ndarray:
-        """(N, 4) boxes in image pixels -> (N, 2, 3) maps from image to crop, upright."""
+        """(N, 4) boxes in image pixels -> (N, 2, 3) maps from image to crop."""
         centre, size = self.regions(box)
-        return crop_matrices(centre, size, self.input_size, convention=self.convention)
+        return crop_matrices(
+            centre, size, self.input_size, rotation=self.rotation, convention=self.convention
+        )
 
 
 def fit_boxes(

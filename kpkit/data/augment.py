@@ -91,9 +91,9 @@ class Views:
 
 
 def plain_views(box: np.ndarray, geometry: CropGeometry) -> Views:
-    """The views of validation and test: the boxes (N, 4) as the geometry fits them, nothing drawn."""
+    """The views of validation and test: the boxes (N, 4) as the geometry shows them, nothing drawn."""
     centre, size = geometry.regions(box)
-    return Views(centre, size, np.zeros(len(box)), np.zeros(len(box), bool))
+    return Views(centre, size, np.full(len(box), geometry.rotation), np.zeros(len(box), bool))
 
 
 def random_views(

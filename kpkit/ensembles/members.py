@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from kpkit.core.errors import KpkitError
@@ -21,12 +22,19 @@ WEIGHTS = "weights.safetensors"
 
 @dataclass(frozen=True)
 class MemberFiles:
-    """A trained recipe on disk: its name, document, artefact folder, and weight in the blend."""
+    """A trained recipe on disk.
+
+    Attributes:
+        name, spec, folder: its name, document and artefact.
+        weight: in the blend, one number or one for each keypoint.
+        looks: scale and rotation of its test-time views.
+    """
 
     name: str
     spec: RecipeSpec
     folder: Path
-    weight: float = 1.0
+    weight: float | tuple[float, ...] = 1.0
+    looks: tuple[tuple[float, float], ...] = ((1.0, 0.0),)
 
 
 @dataclass
@@ -35,12 +43,12 @@ class Ensemble:
 
     Attributes:
         predictors: the networks, in document order.
-        weights: positive, of any sum.
+        weights: (M, K), 0 or more, of any sum.
         codec: the grid they are blended on.
     """
 
     predictors: list[Predictor]
-    weights: list[float]
+    weights: np.ndarray
     codec: Codec
 
 
@@ -59,9 +67,12 @@ def load_ensemble(
         load_weights(network, member.folder / WEIGHTS)
         network = fuse_batch_norm(network)
         network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        predictors.append(Predictor(member.name, network, member.spec, device))
+        predictors.append(Predictor(member.name, network, member.spec, device, member.looks))
     keypoints = {p.network.keypoints for p in predictors}
     if len(keypoints) > 1:
         raise KpkitError(f"members with {sorted(keypoints)} keypoints cannot be blended")
     codec = common_codec([p.codec for p in predictors], [p.name for p in predictors], common_stride)
-    return Ensemble(predictors, [member.weight for member in members], codec)
+    weights = np.array(
+        [np.broadcast_to(m.weight, p.network.keypoints) for m, p in zip(members, predictors, strict=True)]
+    )
+    return Ensemble(predictors, weights, codec)

@@ -26,7 +26,7 @@ def bitshuffle(values: np.ndarray) -> np.ndarray:
         shuffle(flat.view("<u8"), planes)
         return planes
     bits = np.unpackbits(flat, bitorder="little").reshape(-1, 8)
-    return np.packbits(bits.T, axis=1, bitorder="little")
+    return np.ascontiguousarray(np.packbits(bits.T, axis=1, bitorder="little"))
 
 
 def unbitshuffle(planes: np.ndarray, size: int) -> np.ndarray:

@@ -33,6 +33,8 @@ class Codec:
         stride: crop pixels per heatmap pixel.
         padding: factor on the region after the fit to the crop's aspect ratio.
         margins: factors on the box's (width, height) before it.
+        rotation: degrees by which the crop's content is turned, counter-clockwise as seen; a recipe's is 0,
+            other ones are test-time views.
     """
 
     convention: str
@@ -40,19 +42,21 @@ class Codec:
     stride: int
     padding: float
     margins: tuple[float, float] = (1.0, 1.0)
+    rotation: float = 0.0
 
     @property
     def id(self) -> str:
         """One word that two members share, or one of them is resampled before they are blended."""
         h, w = self.input_size
         margins = "" if self.margins == (1, 1) else "-m{:g}x{:g}".format(*self.margins)
-        return f"{self.convention}-{h}x{w}-s{self.stride}{margins}-p{self.padding:g}"
+        rotation = "" if self.rotation == 0 else f"-r{self.rotation:g}"
+        return f"{self.convention}-{h}x{w}-s{self.stride}{margins}-p{self.padding:g}{rotation}"
 
     @property
     def geometry(self) -> crops.CropGeometry:
         """How its crops are cut."""
         convention = "unbiased" if self.convention == "unbiased" else "classic"
-        return crops.CropGeometry(self.input_size, convention, self.padding, self.margins)
+        return crops.CropGeometry(self.input_size, convention, self.padding, self.margins, self.rotation)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -77,6 +81,10 @@ class Codec:
             return 0.0
         return (self.stride - 1 - 2 * self.offset) / self.stride
 
+    def view(self, scale: float, rotation: float) -> Codec:
+        """The same network's maps of a crop that shows ``scale`` times the region, turned by degrees."""
+        return replace(self, padding=self.padding * scale, rotation=rotation)
+
     def at_stride(self, stride: int) -> Codec:
         """The same crop's maps at another stride."""
         return replace(self, stride=stride)
@@ -97,9 +105,9 @@ class Codec:
         return np.array([(input_w - 1) / (w - 1), (input_h - 1) / (h - 1)])
 
     def matrices(self, box: np.ndarray) -> np.ndarray:
-        """(N, 4) boxes in image pixels -> (N, 2, 3) maps from image to crop, upright."""
+        """(N, 4) boxes in image pixels -> (N, 2, 3) maps from image to crop."""
         return self.geometry.matrices(box)
 
     def to_image(self, points: np.ndarray, box: np.ndarray) -> np.ndarray:
-        """(N, K, 2) heatmap pixels -> image pixels of the boxes' upright crops."""
+        """(N, K, 2) heatmap pixels -> image pixels of the boxes' crops."""
         return crops.transform(crops.invert(self.matrices(box)), self.to_crop(points))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
+from kpkit.core.errors import KpkitError
 from kpkit.heatmaps.codecs import Codec
-
-_UNIT_BOX = np.array([[0.0, 0.0, 1.0, 1.0]])
+from kpkit.heatmaps.cubic import cubic_taps
+from kpkit.heatmaps.turn import UNIT_BOX, turned
 
 
 def to_codec(heatmaps: np.ndarray, source: Codec, target: Codec, box: np.ndarray) -> np.ndarray:
@@ -16,26 +18,34 @@ def to_codec(heatmaps: np.ndarray, source: Codec, target: Codec, box: np.ndarray
 
     Interpolation is cubic: linear has plateaus between two equal pixels, on which a peak decodes up to a
     quarter of a source pixel beside its place. Pixels of the target that lie more than half a source pixel
-    outside the source's crop are 0: the source has not seen them. Nearer ones repeat its edge.
+    outside the source's crop are 0: the source has not seen them. Nearer ones repeat its edge. Maps of a
+    turned crop are turned back first (turn.py).
 
     Args:
         heatmaps: (N, K, h, w) in ``source``.
         source, target: any two codecs.
-        box: (N, 4) the boxes both cut their upright crops of, x, y, width, height in image pixels.
+        box: (N, 4) the boxes both cut their crops of, x, y, width, height in image pixels.
 
     Returns:
         (N, K, h', w') float32 in ``target``; ``heatmaps`` itself where the codecs are equal.
     """
+    if source.rotation != target.rotation:
+        onto = replace(source, rotation=target.rotation)
+        if same_region_of_any_box(source, target):
+            onto = target
+        heatmaps, source = turned(heatmaps, source, onto), onto
     if source == target:
         return heatmaps
-    if _same_region_of_any_box(source, target):
+    if source.rotation != 0:
+        raise KpkitError(f"two crops turned alike, {source.id} and {target.id}, are not resampled")
+    if same_region_of_any_box(source, target):
         rows, columns = _shared_weights(source, target)
     else:
         rows, columns = _weights(source, target, box)
     return np.matmul(np.matmul(rows, heatmaps), columns.swapaxes(-1, -2))
 
 
-def _same_region_of_any_box(source: Codec, target: Codec) -> bool:
+def same_region_of_any_box(source: Codec, target: Codec) -> bool:
     """Whether the two crops lie in each other in the same way whatever the box.
 
     The fit grows a box to the longer of width and height by the crop's measure, so it does when both weigh
@@ -50,7 +60,7 @@ def _same_region_of_any_box(source: Codec, target: Codec) -> bool:
 
 @lru_cache(maxsize=32)
 def _shared_weights(source: Codec, target: Codec) -> tuple[np.ndarray, np.ndarray]:
-    return _weights(source, target, _UNIT_BOX)
+    return _weights(source, target, UNIT_BOX)
 
 
 def _weights(source: Codec, target: Codec, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -79,19 +89,11 @@ def _affine(codec: Codec, box: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cubic(place: np.ndarray, length: int) -> np.ndarray:
-    """(N, wanted) places on a line of pixels -> (N, 1, wanted, length) Catmull-Rom shares, ends repeated."""
-    place = place.clip(0, length - 1)
-    low = np.floor(place).astype(np.int64)
-    t = place - low
-    shares = (
-        ((2 - t) * t - 1) * t / 2,
-        (3 * t - 5) * t**2 / 2 + 1,
-        ((4 - 3 * t) * t + 1) * t / 2,
-        (t - 1) * t**2 / 2,
-    )
+    """(N, wanted) places on a line of pixels -> (N, 1, wanted, length) shares."""
     n, wanted = place.shape
     matrix = np.zeros((n, 1, wanted, length), dtype=np.float32)
     people, row = np.arange(n)[:, None], np.arange(wanted)
-    for offset, share in zip((-1, 0, 1, 2), shares, strict=True):
-        matrix[people, 0, row, (low + offset).clip(0, length - 1)] += share
+    indices, shares = cubic_taps(place, length)
+    for tap in range(4):
+        matrix[people, 0, row, indices[..., tap]] += shares[..., tap]
     return matrix

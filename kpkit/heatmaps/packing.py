@@ -98,7 +98,7 @@ def unpack(packed: Packed, out: np.ndarray) -> None:
     elif compiled.available():
         from kpkit.heatmaps.packing_kernels import dequantise
 
-        steps = packed.values.reshape(packed.scale.size, -1)
+        steps = packed.values.reshape(packed.scale.size, out.shape[2] * out.shape[3])
         dequantise(steps, packed.scale.reshape(-1), packed.zero.reshape(-1), out.reshape(steps.shape))
     else:
         np.subtract(packed.values, packed.zero[:, :, None, None], out=out, dtype=np.float32)

@@ -6,6 +6,7 @@ grid its maps lie, for which keypoints and which box list, so that members are m
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -154,15 +155,18 @@ class HeatmapStore:
         facts = read_json(self.folder / _INDEX)
         if not isinstance(facts, dict) or facts.get("kind") != _KIND:
             raise InputError("not a heatmap store's index", file=self.folder / _INDEX)
-        codec = facts["codec"]
-        sizes = {name: tuple(codec[name]) for name in ("input_size", "margins")}
-        self.codec = Codec(**codec | sizes)
-        self.keypoints: tuple[str, ...] = tuple(facts["keypoints"])
-        self.boxes_hash: str = facts["boxes_hash"]
-        self.format: Format = facts["format"]
-        self._cuts: list[int] = facts["cuts"]
-        window = facts["window"]
-        self.window: tuple[int, int] | None = None if window is None else tuple(window)
+        try:
+            codec = facts["codec"]
+            sizes = {name: tuple(codec[name]) for name in ("input_size", "margins")}
+            self.codec = Codec(**codec | sizes)
+            self.keypoints: tuple[str, ...] = tuple(facts["keypoints"])
+            self.boxes_hash: str = facts["boxes_hash"]
+            self.format: Format = facts["format"]
+            self._cuts: list[int] = facts["cuts"]
+            window = facts["window"]
+            self.window: tuple[int, int] | None = None if window is None else tuple(window)
+        except (KeyError, TypeError) as error:
+            raise InputError(f"a heatmap store's index without {error}", file=self.folder / _INDEX) from None
         absent = [k for k in range(len(self._cuts) - 1) if not _shard(self.folder, k).exists()]
         if absent:
             cause = f"{len(absent)} of {len(self._cuts) - 1} shards are missing"
@@ -195,6 +199,8 @@ class HeatmapStore:
 
     def chunks(self, start: int, stop: int) -> Iterator[Packed]:
         """The same boxes as they are stored, piece by piece."""
+        if start >= stop:
+            return
         first = int(np.searchsorted(self._cuts, start, side="right")) - 1
         for number in range(max(first, 0), len(self._cuts) - 1):
             begin, end = self._cuts[number : number + 2]
@@ -214,6 +220,7 @@ def _begin(folder: Path, facts: dict[str, Any]) -> None:
         return
     there = read_json(index)
     there = there if isinstance(there, dict) else {}
+    facts = json.loads(json.dumps(facts))  # where a tuple is a list, as in the file
     differing = [key for key in facts if there.get(key) != facts[key]]
     if differing:
         cause = f"holds a store of other {', '.join(differing)}"

@@ -72,17 +72,33 @@ class Predictor:
         name: the recipe's.
         network: moved to ``device``; put into evaluation mode at every call and back after it.
         spec: its recipe.
+        device: where the network is.
+        looks: scale and rotation of each test-time view (specs.ensemble.MemberSpec).
+
+    Attributes:
+        codec: of its maps of a plain view.
     """
 
     name: str
     network: PoseNetwork
     spec: RecipeSpec
     device: torch.device
+    looks: tuple[tuple[float, float], ...] = ((1.0, 0.0),)
 
     def __post_init__(self) -> None:
         self.skeleton: Skeleton = SKELETONS[self.spec.network.skeleton]
         self.codec = codec_of(self.spec, self.network)
         self._normalise = normaliser(self.spec.network, self.device)
+
+    @property
+    def views(self) -> tuple[Codec, ...]:
+        """Codecs of the looks' maps."""
+        return tuple(self.codec.view(scale, rotation) for scale, rotation in self.looks)
+
+    def slices(self, count: int) -> list[slice]:
+        """How ``count`` crops are split, so that little more than one pass's maps are alive at a time."""
+        size = CPU_SLICE if self.device.type == "cpu" else max(count, 1)
+        return [slice(begin, min(begin + size, count)) for begin in range(0, count, size)]
 
     def heatmaps(self, crops: np.ndarray, *, mirrored: bool = False) -> np.ndarray:
         """Final heatmaps, divided by the recipe's peak, so that those of all networks are about 0 to 1.

@@ -1,4 +1,8 @@
-"""Boxes in pictures to poses by one network or several; one batch of heatmaps each is alive."""
+"""Boxes in pictures to poses by one network or several, each term of their mean added as it is made.
+
+Networks, test-time views of their crops, and plain and mirrored pictures are terms of one mean. Of the maps
+of a batch, the mean and a slice's (Predictor.slices) are alive at a time, whatever the number of terms.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import numpy as np
 from kpkit.core.instances import Instances
 from kpkit.core.progress import Progress, silent
 from kpkit.data.crops import CropDataset
-from kpkit.heatmaps.blend import weighted_mean
+from kpkit.heatmaps.blend import RunningMean, shares_of
 from kpkit.heatmaps.codecs import Codec
 from kpkit.heatmaps.decode import decode
 from kpkit.heatmaps.flip import blend_flipped
@@ -23,7 +27,7 @@ BATCH = 64
 
 def predict_poses(
     predictors: Sequence[Predictor],
-    weights: Sequence[float],
+    weights: Sequence[float] | np.ndarray,
     codec: Codec,
     crops: CropDataset,
     decoding: DecodeSpec,
@@ -34,36 +38,50 @@ def predict_poses(
     """Look at every box.
 
     Args:
-        predictors: networks; each looks at crops of its own codec.
-        weights: one per network, positive.
+        predictors: networks; each looks at crops of its own codec, once for each of its views. The views of
+            a network share its weight equally.
+        weights: (M,) one per network, or (M, K) one per network and keypoint.
         codec: the grid the heatmaps are blended on.
         crops: the boxes and their pictures, without augmentation; its geometry does not matter.
         decoding: flip test, blur, sub-pixel rule.
-        keep_members: also decode each network's maps alone.
+        keep_members: also decode each network's maps alone, the mean of its views on its own codec.
         progress: told boxes done.
 
     Returns:
         the blend's poses and, if asked for, each network's by name: rows as in ``crops``, keypoints in image
         pixels with the heatmap's value as keypoint score, box and box score unchanged.
+
+    Raises:
+        KpkitError: weights that make no mean (heatmaps.blend.shares_of).
     """
     boxes = crops.instances
-    shape = (len(boxes), len(boxes.skeleton), 3)
+    keypoints = len(boxes.skeleton)
+    shape = (len(boxes), keypoints, 3)
     blend = np.zeros(shape)
     alone = {p.name: np.zeros(shape) for p in predictors} if keep_members else {}
-    geometries = list(dict.fromkeys(predictor.codec.geometry for predictor in predictors))
+    shares = shares_of(weights)
+    geometries = list(dict.fromkeys(view.geometry for p in predictors for view in p.views))
     for begin in range(0, len(boxes), BATCH):
         rows = np.arange(begin, min(begin + BATCH, len(boxes)))
         images = {
             g: batch.images for g, batch in zip(geometries, crops.batches(geometries, rows), strict=True)
         }
         box = boxes.box[rows]
-        maps = []
-        for predictor in predictors:
-            own = _flip_tested(predictor, images[predictor.codec.geometry], decoding)
-            if keep_members:
-                alone[predictor.name][rows] = _points(own, predictor.codec, decoding, box)
-            maps.append(to_codec(own, predictor.codec, codec, box))
-        blend[rows] = _points(weighted_mean(maps, weights), codec, decoding, box)
+        mean = RunningMean((len(rows), keypoints, *codec.shape))
+        for predictor, share in zip(predictors, shares, strict=True):
+            equal = 1 / len(predictor.views)
+            for part in predictor.slices(len(rows)):
+                own_shape = (len(box[part]), keypoints, *predictor.codec.shape)
+                own = RunningMean(own_shape) if keep_members else None
+                for view in predictor.views:
+                    maps = _flip_tested(predictor, images[view.geometry][part], decoding)
+                    mean.add(to_codec(maps, view, codec, box[part]), share * equal, part)
+                    if own:
+                        own.add(to_codec(maps, view, predictor.codec, box[part]), equal)
+                if own:
+                    points = _points(own.maps, predictor.codec, decoding, box[part])
+                    alone[predictor.name][rows[part]] = points
+        blend[rows] = _points(mean.maps, codec, decoding, box)
         progress(int(rows[-1]) + 1, len(boxes), "boxes")
     source = np.full(len(boxes), "P")
     return (

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from kpkit.core.errors import InputError
+from kpkit.core.errors import InputError, KpkitError
 from kpkit.ensembles.members import MemberFiles
+from kpkit.heatmaps.blend import shares_of
 from kpkit.pipeline.context import Context
 from kpkit.pipeline.ensemble_nodes import ensemble_node, ensemble_on_val, submission_nodes
 from kpkit.pipeline.label_nodes import labels_node
@@ -15,6 +16,7 @@ from kpkit.pipeline.recipe_nodes import hard_negatives_node, recipe_node, study_
 from kpkit.specs.datasets import Dataset, DatasetSpec
 from kpkit.specs.ensemble import BoxesSpec, MemberSpec
 from kpkit.specs.loader import Document, load
+from kpkit.specs.member import keypoint_weights
 
 
 class GraphBuilder:
@@ -84,9 +86,19 @@ class GraphBuilder:
         if len(set(names)) != len(names):
             raise InputError("two members have one name", file=document.path, remedy="rename a recipe's file")
         files = tuple(
-            MemberFiles(node.artefact.name, node.document.spec, node.artefact.folder, member.weight)
+            MemberFiles(
+                node.artefact.name,
+                node.document.spec,
+                node.artefact.folder,
+                keypoint_weights(member.weight),
+                member.views,
+            )
             for member, node in zip(members, nodes, strict=True)
         )
+        try:
+            shares_of([file.weight for file in files])
+        except KpkitError as error:
+            raise InputError(str(error), file=document.path, row="members") from None
         return files, nodes
 
     def dataset(

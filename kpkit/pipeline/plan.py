@@ -96,7 +96,8 @@ def _crops(node: Node) -> int | None:
             return len(boxes) * (2 if job.spec.decode.flip_test else 1)
         if isinstance(job, BoxesJob) and job.dataset:
             boxes, _ = job.choose_boxes(_load(job.dataset))
-            return len(boxes) * len(job.members) * (2 if job.decode.flip_test else 1)
+            looks = sum(len(member.looks) for member in job.members)
+            return len(boxes) * looks * (2 if job.decode.flip_test else 1)
     except KpkitError:
         return None  # the run itself will name the fault; a plan only lacks a number
     return 0

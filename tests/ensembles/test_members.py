@@ -61,7 +61,7 @@ def test_members_come_back_as_they_were_saved(tmp_path: Path) -> None:
     files = [member(tmp_path, "a", seed=1, weight=2.0), member(tmp_path, "b", seed=2)]
     ensemble = load_ensemble(files, None, CPU)
     assert [p.name for p in ensemble.predictors] == ["a", "b"]
-    assert ensemble.weights == [2.0, 1.0]
+    np.testing.assert_array_equal(ensemble.weights, np.repeat([[2.0], [1.0]], 17, axis=1))
     assert ensemble.codec.id == "classic-64x64-s4-p1.25"
     crops = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
     for predictor, made in zip(ensemble.predictors, files, strict=True):
