@@ -32,12 +32,11 @@ from kpkit.data.json_rows import (
     check_finite,
     decode_document,
     decode_rows,
-    number_lists,
     read_bytes,
     refuse_first,
     repeated,
-    write_rows,
 )
+from kpkit.data.json_write import number_lists, write_rows
 from kpkit.data.visibility import ENOUGH, STRAY, check_codes
 
 _DIGITS = 15

@@ -17,10 +17,12 @@ from kpkit.core.instances import ImageTable, Instances
 from kpkit.core.skeletons import COCO17, Skeleton
 from kpkit.core.visibility import VisibilityCodes
 from kpkit.data.coco_write import write_annotations
-from kpkit.data.image_lists import image_table, read_image_list, write_image_list
+from kpkit.data.compact import compact
+from kpkit.data.image_lists import ImageRow, checked_images, image_table, read_image_list, write_image_list
 from kpkit.data.json_rows import (
     BOX,
     INT64,
+    UNREADABLE,
     Label,
     check_boxes,
     decode_document,
@@ -30,6 +32,8 @@ from kpkit.data.json_rows import (
     repeated,
     row_label,
 )
+from kpkit.data.json_stream import UnclearError, stream_tables
+from kpkit.data.number_text import number_rows
 from kpkit.data.visibility import check_codes
 
 __all__ = ["AREA_OF_BOX", "read_annotations", "read_image_list", "write_annotations", "write_image_list"]
@@ -39,6 +43,7 @@ AREA_OF_BOX = 0.53
 CrowdPose; the median over COCO's own labels is 0.527."""
 
 _WHAT = "a COCO person-keypoints file"
+_NOTHING = msgspec.Raw(b"null")
 
 
 class _Category(msgspec.Struct):
@@ -58,11 +63,11 @@ class _Annotation(msgspec.Struct, gc=False):
     image_id: INT64
     category_id: INT64
     bbox: tuple[float, float, float, float]
-    keypoints: list[float] | None = None
+    keypoints: msgspec.Raw = _NOTHING
     area: float | None = None
     iscrowd: int | bool = 0
     score: float | None = None
-    keypoint_weight: list[float] | None = None
+    keypoint_weight: msgspec.Raw = _NOTHING
 
 
 def read_annotations(
@@ -90,10 +95,40 @@ def read_annotations(
             occurs twice; an unknown image; a file name that leaves its folder. A zero box without labelled
             keypoints passes: original COCO files hold such rows (cocodataset/cocoapi issue 355).
     """
-    document = decode_document(read_bytes(path), _File, path, _WHAT)
-    images = image_table(document.images, path)
-    category = _person(document.categories, skeleton, path)
-    return images, _instances(document.annotations, images, category, skeleton, codes, path)
+    try:
+        return _read_in_passing(path, skeleton, codes)
+    except (UnclearError, InputError, *UNREADABLE):  # the slower reader names what is wrong, if anything is
+        document = decode_document(read_bytes(path), _File, path, _WHAT)
+        images = image_table(document.images, path)
+        people = _People(_person(document.categories, skeleton, path), skeleton, path)
+        for block in decode_rows(document.annotations, _Annotation, path, "annotations"):
+            people.add(block)
+        return images, people.instances(images, codes)
+
+
+def _read_in_passing(
+    path: str | Path, skeleton: Skeleton, codes: VisibilityCodes | None
+) -> tuple[ImageTable, Instances]:
+    """As read_annotations, in one pass; a fault of the file raises whatever finds it first."""
+    pictures: list[ImageRow] = []
+    categories: list[_Category] = []
+    # COCO's own files name their categories last: until then the person's id is taken to be the usual one.
+    people = _People(_person(categories, skeleton, path), skeleton, path)
+    met = set()
+    for key, value in stream_tables(path, {"images": ImageRow, "annotations": _Annotation}):
+        met.add(key)
+        if key == "images":
+            pictures += value
+        elif key == "annotations":
+            people.add(value)
+        elif key == "categories":
+            categories = msgspec.json.decode(value, type=list[_Category])
+            if "annotations" not in met:
+                people.category = _person(categories, skeleton, path)
+    if not met >= {"images", "annotations"} or people.category != _person(categories, skeleton, path):
+        raise UnclearError
+    images = checked_images(pictures, path)
+    return images, people.instances(images, codes)
 
 
 def _person(categories: list[_Category], skeleton: Skeleton, path: str | Path) -> int:
@@ -113,56 +148,90 @@ def _person(categories: list[_Category], skeleton: Skeleton, path: str | Path) -
     return person.id
 
 
-def _instances(
-    raws: list[msgspec.Raw],
-    images: ImageTable,
-    category: int,
-    skeleton: Skeleton,
-    codes: VisibilityCodes | None,
-    path: str | Path,
-) -> Instances:
-    if not raws:
-        return Instances.empty(skeleton)
-    # Keypoints are nearly all of the data: written in place once, not kept twice while blocks are joined.
-    keypoints = np.empty((len(raws), len(skeleton), 3))
-    weights: list[tuple[int, np.ndarray]] = []  # of the blocks that hold any
-    parts: list[tuple[np.ndarray, ...]] = []
-    rows_before = filled = 0
-    for block in decode_rows(raws, _Annotation, path, "annotations"):
-        kept = [k for k, row in enumerate(block) if row.category_id == category]
+class _People:
+    """Annotations of one category, gathered block by block."""
+
+    def __init__(self, category: int, skeleton: Skeleton, path: str | Path) -> None:
+        self.category, self.skeleton, self.path = category, skeleton, path
+        self.rows = 0
+        self.columns: list[tuple[np.ndarray, ...]] = []
+        # Keypoints are nearly all of the data: whole pixels wait in two bytes each until all are there.
+        self.keypoints: list[np.ndarray] = []
+        self.weights: list[tuple[int, np.ndarray]] = []  # of the blocks that hold any
+
+    def add(self, block: list[_Annotation]) -> None:
+        """Take the next rows of the file; refuses wrong keypoints and weights."""
+        kept = [k for k, row in enumerate(block) if row.category_id == self.category]
         rows = block if len(kept) == len(block) else [block[k] for k in kept]
-        place = np.array(kept, np.int64) + rows_before
-        keypoints[filled : filled + len(rows)] = _keypoints(rows, place, skeleton, path)
-        if any(row.keypoint_weight is not None for row in rows):
-            weights.append((filled, _weights(rows, place, skeleton, path)))
-        parts.append((place, *_columns(rows)))
-        rows_before += len(block)
-        filled += len(rows)
-    keypoints = keypoints[:filled]
-    place, ids, image_id, box, area, crowd, score = map(np.concatenate, zip(*parts, strict=True))
-    area = np.where(np.isnan(area), AREA_OF_BOX * box[:, 2] * box[:, 3], area)
-    label = _label(place, ids)
-    refuse_first(repeated(ids), path, label, "the annotation id occurs twice", "give each its own id")
-    unknown = images.rows_of(image_id) < 0
-    refuse_first(unknown, path, label, lambda k: f"image {image_id[k]} is not in the file's images")
-    if codes is not None:
-        check_codes(keypoints, codes, skeleton, path, label)
-        keypoints[:, :, 2] = codes.to_coco(keypoints[:, :, 2])
-    visibility = keypoints[:, :, 2]
-    wrong = ~np.isin(visibility, (0, 1, 2)).all(axis=1)
-    refuse_first(wrong, path, label, "a keypoint's visibility is not 0, 1 or 2", "see COCO's data format")
-    refuse_first((box[:, 2:] < 0).any(axis=1), path, label, "the box's width or height is negative", BOX)
-    check_boxes(box, (visibility > 0).any(axis=1), path, label)
-    refuse_first(area < 0, path, label, "the area is negative")
-    weight = None
-    if weights:
-        weight = np.ones(keypoints.shape[:2])
-        for start, block_weights in weights:
-            weight[start : start + len(block_weights)] = block_weights
-    return Instances.of(
-        image_id, box, keypoints, score=score, area=area, crowd=crowd, source="C", id=ids, skeleton=skeleton,
-        keypoint_weight=weight,
-    )  # fmt: skip
+        place = np.array(kept, np.int64) + self.rows
+        self.rows += len(block)
+        if not rows:
+            return
+        label = _label(place, np.array([row.id for row in rows], np.int64))
+        if any(row.keypoint_weight != _NOTHING for row in rows):
+            filled = sum(map(len, self.keypoints))
+            self.weights.append((filled, self._weights(rows, label)))
+        self.keypoints.append(compact(self._keypoints(rows, label)))
+        self.columns.append((place, *_columns(rows)))
+
+    def _keypoints(self, rows: list[_Annotation], label: Label) -> np.ndarray:
+        """(N, 3 K) keypoints of one block; refuses a wrong count."""
+        missing = [row.keypoints == _NOTHING for row in rows]
+        remedy = "read a person_keypoints file, not an instances file"
+        refuse_first(missing, self.path, label, "'keypoints' is missing", remedy)
+        form = f" (x, y, visibility of the {len(self.skeleton)} keypoints of {self.skeleton.name})"
+        lists = [row.keypoints for row in rows]
+        return number_rows(lists, 3 * len(self.skeleton), "keypoints", self.path, label, form)
+
+    def _weights(self, rows: list[_Annotation], label: Label) -> np.ndarray:
+        """(N, K) keypoint weights of one block, 1 where a row gives none; refuses a wrong count or value."""
+        ones = msgspec.Raw(msgspec.json.encode([1] * len(self.skeleton)))
+        lists = [ones if row.keypoint_weight == _NOTHING else row.keypoint_weight for row in rows]
+        weights = number_rows(lists, len(self.skeleton), "keypoint_weight", self.path, label)
+        outside = ~((weights >= 0) & (weights <= 1)).all(axis=1)
+        refuse_first(outside, self.path, label, "a keypoint weight is not in 0..1")
+        return weights
+
+    def instances(self, images: ImageTable, codes: VisibilityCodes | None) -> Instances:
+        """Everyone, checked against the pictures and each other; may be asked once."""
+        if not self.columns:
+            return Instances.empty(self.skeleton)
+        place, ids, image_id, box, area, crowd, score = map(np.concatenate, zip(*self.columns, strict=True))
+        keypoints = self._joined(len(ids))
+        area = np.where(np.isnan(area), AREA_OF_BOX * box[:, 2] * box[:, 3], area)
+        path, label = self.path, _label(place, ids)
+        refuse_first(repeated(ids), path, label, "the annotation id occurs twice", "give each its own id")
+        unknown = images.rows_of(image_id) < 0
+        refuse_first(unknown, path, label, lambda k: f"image {image_id[k]} is not in the file's images")
+        if codes is not None:
+            check_codes(keypoints, codes, self.skeleton, path, label)
+            keypoints[:, :, 2] = codes.to_coco(keypoints[:, :, 2])
+        visibility = keypoints[:, :, 2]
+        wrong = ~((visibility == 0) | (visibility == 1) | (visibility == 2)).all(axis=1)
+        remedy = "see COCO's data format"
+        refuse_first(wrong, path, label, "a keypoint's visibility is not 0, 1 or 2", remedy)
+        refuse_first((box[:, 2:] < 0).any(axis=1), path, label, "the box's width or height is negative", BOX)
+        check_boxes(box, (visibility > 0).any(axis=1), path, label)
+        refuse_first(area < 0, path, label, "the area is negative")
+        weight = None
+        if self.weights:
+            weight = np.ones(keypoints.shape[:2])
+            for start, block in self.weights:
+                weight[start : start + len(block)] = block
+        return Instances.of(
+            image_id, box, keypoints, score=score, area=area, crowd=crowd, source="C", id=ids,
+            skeleton=self.skeleton, keypoint_weight=weight,
+        )  # fmt: skip
+
+    def _joined(self, count: int) -> np.ndarray:
+        """(count, K, 3) keypoints of all blocks."""
+        keypoints = np.empty((count, 3 * len(self.skeleton)))
+        filled = 0
+        for block in self.keypoints:
+            keypoints[filled : filled + len(block)] = block
+            filled += len(block)
+        self.keypoints.clear()
+        return keypoints.reshape(count, len(self.skeleton), 3)
 
 
 def _columns(rows: list[_Annotation]) -> tuple[np.ndarray, ...]:
@@ -170,46 +239,11 @@ def _columns(rows: list[_Annotation]) -> tuple[np.ndarray, ...]:
     return (
         np.array([row.id for row in rows], np.int64),
         np.array([row.image_id for row in rows], np.int64),
-        np.array([row.bbox for row in rows], np.float64).reshape(-1, 4),
+        np.fromiter(chain.from_iterable(row.bbox for row in rows), np.float64, 4 * len(rows)).reshape(-1, 4),
         np.array([np.nan if row.area is None else row.area for row in rows], np.float64),
         np.array([row.iscrowd for row in rows], bool),
         np.array([1.0 if row.score is None else row.score for row in rows], np.float64),
     )
-
-
-def _keypoints(
-    rows: list[_Annotation], place: np.ndarray, skeleton: Skeleton, path: str | Path
-) -> np.ndarray:
-    """(N, K, 3) keypoints of one block; refuses a wrong count."""
-    label = _label(place, np.array([row.id for row in rows], np.int64))
-    lists = [row.keypoints for row in rows]
-    count = np.array([-1 if k is None else len(k) for k in lists], np.int64)
-    remedy = "read a person_keypoints file, not an instances file"
-    refuse_first(count < 0, path, label, "'keypoints' is missing", remedy)
-    wanted = 3 * len(skeleton)
-    refuse_first(
-        count != wanted, path, label,
-        lambda k: f"'keypoints' has {count[k]} numbers, must be {wanted} "
-        f"(x, y, visibility of the {len(skeleton)} keypoints of {skeleton.name})",
-    )  # fmt: skip
-    flat = np.fromiter(chain.from_iterable(k for k in lists if k), np.float64, wanted * len(rows))
-    return flat.reshape(len(rows), len(skeleton), 3)
-
-
-def _weights(rows: list[_Annotation], place: np.ndarray, skeleton: Skeleton, path: str | Path) -> np.ndarray:
-    """(N, K) keypoint weights of one block, 1 where a row gives none; refuses a wrong count or value."""
-    label = _label(place, np.array([row.id for row in rows], np.int64))
-    ones = [1.0] * len(skeleton)
-    lists = [ones if row.keypoint_weight is None else row.keypoint_weight for row in rows]
-    count = np.array([len(weights) for weights in lists], np.int64)
-    refuse_first(
-        count != len(skeleton), path, label,
-        lambda k: f"'keypoint_weight' has {count[k]} numbers, must be {len(skeleton)}",
-    )  # fmt: skip
-    weights = np.array(lists)
-    outside = ~((weights >= 0) & (weights <= 1)).all(axis=1)
-    refuse_first(outside, path, label, "a keypoint weight is not in 0..1")
-    return weights
 
 
 def _label(place: np.ndarray, ids: np.ndarray) -> Label:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import gzip
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import orjson
@@ -15,7 +12,8 @@ from kpkit.core.files import replacing
 from kpkit.core.instances import ImageTable, Instances
 from kpkit.core.skeletons import Skeleton
 from kpkit.data.image_lists import image_rows
-from kpkit.data.json_rows import check_finite, number_lists, refuse_first, repeated, row_label
+from kpkit.data.json_rows import check_finite, refuse_first, repeated, row_label
+from kpkit.data.json_write import json_file, number_lists
 
 Extra = Mapping[str, Sequence[object]]
 """Further keys of annotations: name -> one value per person."""
@@ -72,7 +70,7 @@ def write_annotation_stream(
         info: the file's ``info`` record.
     """
     head = {"info": info or {}, "licenses": [], "images": image_rows(images)}
-    with replacing(path) as temporary, _opened(temporary, packed=str(path).endswith(".gz")) as file:
+    with replacing(path) as temporary, json_file(temporary, packed=str(path).endswith(".gz")) as file:
         file.write(orjson.dumps(head, option=orjson.OPT_SERIALIZE_NUMPY)[:-1] + b',"annotations":[')
         begun = False
         for people, extra in blocks:
@@ -82,17 +80,6 @@ def write_annotation_stream(
                 file.write((b"," if begun else b"") + text[1:-1])
                 begun = True
         file.write(b'],"categories":' + orjson.dumps([_category(skeleton)]) + b"}")
-
-
-@contextlib.contextmanager
-def _opened(path: Path, *, packed: bool) -> Iterator[IO[bytes]]:
-    """A file to write to, packed without a time stamp or a name."""
-    with open(path, "wb") as plain:
-        if not packed:
-            yield plain
-            return
-        with gzip.GzipFile(filename="", mode="wb", fileobj=plain, mtime=0) as file:
-            yield file  # type: ignore[misc]
 
 
 def _rows(path: str | Path, images: ImageTable, people: Instances, extra: Extra) -> list[dict[str, object]]:

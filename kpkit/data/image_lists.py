@@ -19,11 +19,13 @@ from kpkit.data.json_rows import (
     refuse_first,
     repeated,
     row_label,
-    write_rows,
 )
+from kpkit.data.json_write import write_rows
 
 
-class _Image(msgspec.Struct, gc=False):
+class ImageRow(msgspec.Struct, gc=False):
+    """One record of an ``images`` table."""
+
     id: INT64
     file_name: str
     width: INT64 = 0
@@ -46,8 +48,13 @@ def read_image_list(path: str | Path) -> ImageTable:
 
 
 def image_table(raws: list[msgspec.Raw], path: str | Path) -> ImageTable:
-    """The ``images`` table of a decoded COCO file, checked."""
-    rows = [row for block in decode_rows(raws, _Image, path, "images") for row in block]
+    """The ``images`` table of a COCO file cut into rows, checked."""
+    blocks = decode_rows(raws, ImageRow, path, "images")
+    return checked_images([row for block in blocks for row in block], path)
+
+
+def checked_images(rows: list[ImageRow], path: str | Path) -> ImageTable:
+    """Records to a table; the first wrong one raises InputError."""
     ids = np.array([row.id for row in rows], np.int64)
 
     def label(row: int) -> str:

@@ -1,4 +1,4 @@
-"""Big JSON files of many rows: decoded typed and in blocks, every fault named by its row; written compactly.
+"""Big JSON files of many rows: decoded typed and in blocks, every fault named by its row.
 
 A row decodes straight into a msgspec struct, so unused fields (segmentations are most of a COCO file) are
 skipped and never become Python objects; blocks keep the float objects of only a few thousand rows alive.
@@ -18,16 +18,15 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import numpy as np
 import numpy.typing as npt
-import orjson
 
 from kpkit.core.errors import InputError
-from kpkit.core.files import write_bytes
 
 BLOCK = 4096
 INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """An integer that fits the arrays; a text, a fraction or a longer number is refused with its row."""
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises for a faulty text."""
 
 BOX = "boxes are x, y, width, height"
 
@@ -58,24 +57,6 @@ def read_bytes(path: str | Path) -> bytes:
         raise InputError("gzip data are broken or cut short", file=path, remedy=remedy) from None
 
 
-def write_rows(path: str | Path, document: object) -> None:
-    """Replace a JSON file atomically; gzipped (without a time stamp) when the name ends in ``.gz``."""
-    data = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
-    write_bytes(path, gzip.compress(data, mtime=0) if str(path).endswith(".gz") else data)
-
-
-def number_lists(values: np.ndarray) -> list[orjson.Fragment]:
-    """(N, M) finite floats -> N ready pieces of JSON ``[12,0.5]``; whole numbers lose their ``.0``.
-
-    Check them first (check_finite): orjson writes NaN and infinity as null without a word.
-    """
-    if len(values) == 0:
-        return []
-    text = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
-    text = text.replace(b".0,", b",").replace(b".0]", b"]")
-    return [orjson.Fragment(b"[" + row + b"]") for row in text[2:-2].split(b"],[")]
-
-
 def decode_document(data: bytes, kind: type[T], path: str | Path, what: str) -> T:
     """Decode a whole file.
 
@@ -92,7 +73,7 @@ def decode_document(data: bytes, kind: type[T], path: str | Path, what: str) -> 
     except UnicodeDecodeError:
         remedy = "fetch or write the file again"
         raise InputError("not valid JSON: a text is not UTF-8", file=path, remedy=remedy) from None
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _malformed(str(error), data, path) from None
 
 
@@ -110,7 +91,7 @@ def decode_rows(raws: list[msgspec.Raw], kind: type[T], path: str | Path, table:
         block = raws[start : start + BLOCK]
         try:
             yield decoder.decode(b"[" + b",".join(block) + b"]")
-        except _UNREADABLE:
+        except UNREADABLE:
             raise _row_fault(block, start, kind, path, table) from None
 
 
@@ -164,18 +145,16 @@ def _row_fault(
     for index, raw in enumerate(block):
         try:
             msgspec.json.decode(raw, type=kind)
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             row = row_label(table, start + index, _identity(raw))
-            valid = isinstance(error, msgspec.ValidationError)
-            cause = _plain(str(error)) if valid else "a text in it is not valid JSON or not UTF-8"
-            return InputError(cause, file=path, row=row)
+            return InputError(row_fault(error), file=path, row=row)
     return InputError("not valid JSON", file=path)
 
 
 def _identity(raw: msgspec.Raw) -> str:
     try:
         value = msgspec.json.decode(raw)
-    except _UNREADABLE:  # the row's own fault may keep it from being read at all
+    except UNREADABLE:  # the row's own fault may keep it from being read at all
         return ""
     if isinstance(value, dict):
         for key, word in (("id", "id"), ("image_id", "image")):
@@ -184,10 +163,17 @@ def _identity(raw: msgspec.Raw) -> str:
     return ""
 
 
-def _plain(message: str) -> str:
+def row_fault(error: Exception, field: str = "") -> str:
+    """What is wrong with a row, or with one ``field`` of it that was decoded alone, in our words."""
+    if isinstance(error, msgspec.ValidationError):
+        return _plain(str(error), field)
+    return f"a text in {repr(field) if field else 'it'} is not valid JSON or not UTF-8"
+
+
+def _plain(message: str, within: str = "") -> str:
     """A validation message of msgspec in our words."""
     text, _, where = message.partition(" - at `$")
-    field = where.rstrip("`").lstrip(".")
+    field = (within + where.rstrip("`")).lstrip(".")
     subject = f"'{field}'" if field else "it"
     if missing := re.search(r"missing required field `(\w+)`", text):
         return f"{subject} has no '{missing.group(1)}'" if field else f"'{missing.group(1)}' is missing"

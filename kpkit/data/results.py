@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zipfile
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -20,12 +21,13 @@ from kpkit.data.json_rows import (
     check_finite,
     decode_document,
     decode_rows,
-    number_lists,
     read_bytes,
     refuse_first,
     row_label,
-    write_rows,
 )
+from kpkit.data.json_stream import UnclearError, stream_rows
+from kpkit.data.json_write import write_row_blocks
+from kpkit.data.number_text import number_rows
 
 _FIELDS = ("image_id", "box", "keypoints", "score", "area", "crowd", "source", "id")
 PERSON = 1
@@ -35,7 +37,7 @@ PERSON = 1
 class _Pose(msgspec.Struct, gc=False):
     image_id: INT64
     category_id: INT64
-    keypoints: list[float]
+    keypoints: msgspec.Raw
     score: float
 
 
@@ -44,6 +46,11 @@ class _Detection(msgspec.Struct, gc=False):
     category_id: INT64
     bbox: tuple[float, float, float, float]
     score: float
+
+
+_WRITTEN = 1024
+"""Rows written at once: their numbers and their text stay in the processor's cache."""
+_Row = TypeVar("_Row", _Pose, _Detection)
 
 
 def read_results(path: str | Path, *, skeleton: Skeleton = COCO17) -> Instances:
@@ -58,22 +65,23 @@ def read_results(path: str | Path, *, skeleton: Skeleton = COCO17) -> Instances:
             a number that is not finite.
     """
     wanted = 3 * len(skeleton)
-    parts: list[tuple[np.ndarray, ...]] = []
-    start = 0
-    for rows in decode_rows(_list_of_rows(path, "COCO keypoint results"), _Pose, path, ""):
+    form = f" (x, y, score of the {len(skeleton)} keypoints of {skeleton.name})"
+
+    def columns(rows: list[_Pose], start: int) -> tuple[np.ndarray, ...]:
         image_id, score, category = _shared_columns(rows)
         label = _label(image_id, start)
-        count = np.array([len(row.keypoints) for row in rows], np.int64)
-        _check_counts(count, wanted, skeleton, path, label)
+        keypoints = number_rows([row.keypoints for row in rows], wanted, "keypoints", path, label, form)
         remedy = "write persons as category 1: the server scores any other as nothing"
         refuse_first(category != PERSON, path, label, "category_id is not 1", remedy)
-        flat = np.fromiter(chain.from_iterable(row.keypoints for row in rows), np.float64, wanted * len(rows))
-        parts.append((image_id, score, flat.reshape(len(rows), len(skeleton), 3)))
-        start += len(rows)
-    if not parts:
+        return image_id, score, keypoints
+
+    found = _columns_of(path, _Pose, "COCO keypoint results", columns)
+    if found is None:
         return Instances.empty(skeleton)
-    image_id, score, keypoints = map(np.concatenate, zip(*parts, strict=True))
-    low, high = keypoints[:, :, :2].min(axis=1), keypoints[:, :, :2].max(axis=1)
+    image_id, score, flat = found
+    keypoints = flat.reshape(len(flat), len(skeleton), 3)
+    points = keypoints[:, :, :2].transpose(1, 2, 0)  # a fold over the first axis runs along memory
+    low, high = points.min(axis=0).T, points.max(axis=0).T
     box = np.concatenate([low, high - low], axis=1)
     return Instances.of(image_id, box, keypoints, score=score, source="P", skeleton=skeleton)
 
@@ -92,17 +100,22 @@ def write_results(path: str | Path, instances: Instances, *, decimals: int = 2) 
     Raises:
         InputError: a coordinate or score that is not finite.
     """
-    check_finite(path, _label(instances.image_id, 0), instances.score, instances.keypoints[..., :2])
-    keypoints = instances.keypoints.copy()
-    keypoints[:, :, :2] = np.round(keypoints[:, :, :2], decimals)
-    keypoints[:, :, 2] = 1
-    rows = zip(
-        instances.image_id.tolist(), number_lists(_flat(keypoints)), instances.score.tolist(), strict=True
-    )
-    write_rows(
-        path,
-        [{"image_id": i, "category_id": PERSON, "keypoints": k, "score": s} for i, k, s in rows],
-    )
+    write_row_blocks(path, _pose_blocks(path, instances, decimals))
+
+
+def _pose_blocks(path: str | Path, instances: Instances, decimals: int) -> Iterator[list[dict[str, object]]]:
+    for start in range(0, len(instances), _WRITTEN):
+        part = slice(start, start + _WRITTEN)
+        image_id, score, keypoints = (
+            instances.image_id[part],
+            instances.score[part],
+            instances.keypoints[part].copy(),
+        )
+        keypoints[:, :, 2] = 1
+        check_finite(path, _label(image_id, start), score, keypoints)
+        flat = np.round(keypoints, decimals, out=keypoints).reshape(len(keypoints), -1)
+        rows = zip(image_id.tolist(), flat, score.tolist(), strict=True)
+        yield [{"image_id": i, "category_id": PERSON, "keypoints": k, "score": s} for i, k, s in rows]
 
 
 def read_detections(path: str | Path) -> Instances:
@@ -117,18 +130,18 @@ def read_detections(path: str | Path) -> Instances:
         InputError: not a list of results, a missing key, a box that has not four numbers or no positive
             size, a number that is not finite.
     """
-    parts = []
-    start = 0
-    for rows in decode_rows(_list_of_rows(path, "COCO detections"), _Detection, path, ""):
+
+    def columns(rows: list[_Detection], start: int) -> tuple[np.ndarray, ...]:
         image_id, score, category = _shared_columns(rows)
         box = np.array([row.bbox for row in rows], np.float64).reshape(-1, 4)
         person = category == PERSON
         check_boxes(box, person, path, _label(image_id, start))
-        parts.append((image_id[person], box[person], score[person]))
-        start += len(rows)
-    if not parts:
+        return image_id[person], score[person], box[person]
+
+    found = _columns_of(path, _Detection, "COCO detections", columns)
+    if found is None:
         return Instances.empty()
-    image_id, box, score = map(np.concatenate, zip(*parts, strict=True))
+    image_id, score, box = found
     return Instances.of(image_id, box, score=score, source="D")
 
 
@@ -138,10 +151,11 @@ def write_detections(path: str | Path, instances: Instances) -> None:
     Raises InputError for a number that is not finite.
     """
     check_finite(path, _label(instances.image_id, 0), instances.score, instances.box)
-    rows = zip(
-        instances.image_id.tolist(), number_lists(instances.box), instances.score.tolist(), strict=True
+    box = np.ascontiguousarray(instances.box)
+    rows = zip(instances.image_id.tolist(), box, instances.score.tolist(), strict=True)
+    write_row_blocks(
+        path, [[{"image_id": i, "category_id": PERSON, "bbox": b, "score": s} for i, b, s in rows]]
     )
-    write_rows(path, [{"image_id": i, "category_id": PERSON, "bbox": b, "score": s} for i, b, s in rows])
 
 
 def write_poses(path: str | Path, instances: Instances) -> None:
@@ -176,8 +190,35 @@ def _not_poses(path: str | Path, error: Exception) -> InputError:
     return InputError(f"damaged, or not a file of poses ({error})", file=path, remedy=remedy)
 
 
-def _list_of_rows(path: str | Path, what: str) -> list[msgspec.Raw]:
-    return decode_document(read_bytes(path), list[msgspec.Raw], path, f"a file of {what} (a list of rows)")
+def _columns_of(
+    path: str | Path,
+    kind: type[_Row],
+    what: str,
+    columns: Callable[[list[_Row], int], tuple[np.ndarray, ...]],
+) -> tuple[np.ndarray, ...] | None:
+    """Checked columns of a file that is one list; None when the list is empty.
+
+    Args:
+        path: the file.
+        kind: struct of a row.
+        what: what the file should be, for an error's text.
+        columns: from a block of rows, and the number of the first, to arrays of as many rows or fewer.
+    """
+
+    def joined(blocks: Iterable[list[_Row]]) -> tuple[np.ndarray, ...] | None:
+        parts, start = [], 0
+        for rows in blocks:
+            if rows:
+                parts.append(columns(rows, start))
+                start += len(rows)
+        return tuple(map(np.concatenate, zip(*parts, strict=True))) if parts else None
+
+    try:
+        return joined(stream_rows(path, kind))
+    except (UnclearError, InputError):  # the slower reader names what is wrong, if anything is
+        wanted = f"a file of {what} (a list of rows)"
+        raws = decode_document(read_bytes(path), list[msgspec.Raw], path, wanted)
+        return joined(decode_rows(raws, kind, path, ""))
 
 
 def _shared_columns(rows: list[_Pose] | list[_Detection]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -188,17 +229,5 @@ def _shared_columns(rows: list[_Pose] | list[_Detection]) -> tuple[np.ndarray, n
     )
 
 
-def _check_counts(count: np.ndarray, wanted: int, skeleton: Skeleton, path: str | Path, label: Label) -> None:
-    refuse_first(
-        count != wanted, path, label,
-        lambda k: f"'keypoints' has {count[k]} numbers, must be {wanted} "
-        f"(x, y, score of the {len(skeleton)} keypoints of {skeleton.name})",
-    )  # fmt: skip
-
-
 def _label(image_id: np.ndarray, start: int) -> Label:
     return lambda row: row_label("", start + row, f"image {image_id[row]}")
-
-
-def _flat(keypoints: np.ndarray) -> np.ndarray:
-    return keypoints.reshape(len(keypoints), 3 * keypoints.shape[1])

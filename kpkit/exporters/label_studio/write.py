@@ -10,7 +10,7 @@ import numpy as np
 
 from kpkit.core.instances import ImageTable, Instances
 from kpkit.core.skeletons import Skeleton
-from kpkit.data.json_rows import write_rows
+from kpkit.data.json_write import write_rows
 from kpkit.exporters.corrected import area_of_box
 from kpkit.exporters.label_studio.names import CONFIG, CROWD, MODEL, OCCLUDED, PERSON, TASKS
 from kpkit.exporters.sent import checked
