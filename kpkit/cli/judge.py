@@ -1,4 +1,4 @@
-"""``evaluate`` and ``check``: how good is a results file, and would the server take it?"""
+"""``evaluate``, ``check``, ``judge-labels``: how good are results and labels, would the server take a file?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kpkit.cli.evaluate import evaluate
 from kpkit.cli.options import Data, Json, Runs
 
 
@@ -15,27 +16,6 @@ def register(app: typer.Typer) -> None:
     app.command("evaluate")(evaluate)
     app.command("check")(check)
     app.command("judge-labels")(judge_labels)
-
-
-def evaluate(
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="COCO keypoint results (JSON).")],
-    truth: Annotated[Path, typer.Option("--truth", help="COCO person-keypoint annotations.")],
-    only_truth_images: Annotated[
-        bool, typer.Option("--only-truth-images", help="Leave out results for pictures the truth lacks.")
-    ] = False,
-    json: Json = False,
-) -> None:
-    """The ten COCO keypoint figures, equal to pycocotools, on inputs that are checked first."""
-    import json as json_module
-
-    from kpkit.evaluation.ap import evaluate as judge
-
-    figures = judge(truth, results, only_truth_images=only_truth_images)
-    if json:
-        print(json_module.dumps(figures))
-        return
-    for name, value in figures.items():
-        print(f"{name:<5} {value:.3f}" if value >= 0 else f"{name:<5} n/a (the truth has no such person)")
 
 
 def check(

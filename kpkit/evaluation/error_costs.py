@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kpkit.core.instances import Instances
-from kpkit.evaluation.curves import RIGHT
-from kpkit.evaluation.errors import INVERSION, JITTER, LOOSE, MISS, SWAP, PoseErrors, pose_errors
+from kpkit.evaluation.errors import INVERSION, JITTER, MISS, REACHED, SWAP, PoseErrors, pose_errors
 from kpkit.evaluation.matching import match
 from kpkit.evaluation.pairs import compare
 from kpkit.evaluation.rules import COCO, Rules
@@ -47,7 +46,7 @@ def error_costs(
     """Repair each kind of error and count the AP again, over people of every size.
 
     - miss, swap, inversion, jitter: the keypoints are put where ``pose_errors`` says.
-    - score: poses are ranked by ``best_scores``, the best order there is.
+    - score: poses are ranked by ``best_scores``.
     - false positive: the poses ``pose_errors`` finds on the background are left out.
     - false negative: people whom no pose reaches are ignored.
 
@@ -100,10 +99,11 @@ def _repaired(
 
 
 def best_scores(truth: Instances, poses: Instances, image_id: np.ndarray) -> np.ndarray:
-    """Scores that rank poses best: the OKS each has with the person it should be matched to.
+    """Scores that rank poses best: each pose's OKS with a person of its own.
 
-    Poses choose among the people to be found by their greatest OKS, the best first; whoever finds nobody free
-    at an OKS of .1 ranks below all who do.
+    Pose and person with the greatest OKS of all belong together, then those with the greatest among the rest,
+    down to .1. Poses without a person rank below all others. In this order the evaluation gives every pose
+    its own person, so that at any threshold all that are right come before all that are wrong.
 
     Returns:
         (M,) in -1..1; -2 for poses that are not judged because 20 of their picture score higher.
@@ -113,12 +113,15 @@ def best_scores(truth: Instances, poses: Instances, image_id: np.ndarray) -> np.
     wanted = (~truth.crowd & (truth.num_labelled > 0))[pairs.people][person]
     best = np.zeros(len(pairs.poses))
     np.maximum.at(best, pose[wanted], pairs.similarity[wanted])
-    found = match(truth, poses[pairs.poses].with_(score=best), image_id, rules=LOOSE)
-    partner = np.full(len(best), -1)
-    partner[found.pose] = np.where(found.outcome[0, 0] == RIGHT, found.partner[0, 0], -1)
     score = best - 1
-    matched = pairs.people[person] == partner[pose]
-    score[pose[matched]] = pairs.similarity[matched]
+    order = np.argsort(-pairs.similarity, kind="stable")
+    order = order[(wanted & (pairs.similarity >= REACHED))[order]]
+    while len(order):
+        firsts = [np.unique(ends[order], return_index=True)[1] for ends in (person, pose)]
+        chosen = order[np.intersect1d(firsts[0], firsts[1])]
+        score[pose[chosen]] = pairs.similarity[chosen]
+        taken = np.isin(person[order], person[chosen]) | np.isin(pose[order], pose[chosen])
+        order = order[~taken]
     scores = np.full(len(poses), -2.0)
     scores[pairs.poses] = score
     return scores
