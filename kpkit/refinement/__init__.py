@@ -1,0 +1,1 @@
+"""PoseFix: poses with drawn errors to learn from, the network's maps and losses, refinement of poses."""
