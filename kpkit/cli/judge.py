@@ -1,4 +1,4 @@
-"""``evaluate``, ``check``, ``judge-labels``: how good are results and labels, would the server take a file?"""
+"""``evaluate``, ``check``, ``judge-labels``: how good are results and labels, would the server take them?"""
 
 from __future__ import annotations
 
