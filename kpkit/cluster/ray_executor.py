@@ -81,7 +81,11 @@ class RayExecutor:
         self.first_error: BaseException | None = None
 
     def run(self, jobs: Sequence[Job]) -> None:
-        """Run all jobs; raises the first error once nothing that can still run is left."""
+        """Run all jobs; raises the first error once nothing that can still run is left.
+
+        No more than one job per slot is begun: Ray serves its queue in order, so a job's last step would wait
+        behind everything that others have queued.
+        """
         todo = {job.key: job for job in jobs}
         finished: set[str] = set()
         failed: set[str] = set()
@@ -90,7 +94,7 @@ class RayExecutor:
                 if failed & set(job.needs):
                     failed.add(key)
                     del todo[key]
-                elif not (set(job.needs) & (set(todo) | set(self.running))):
+                elif len(self.running) < self.slots and not set(job.needs) & (set(todo) | set(self.running)):
                     del todo[key]
                     self._start(job)
             for key, error in self._collect():

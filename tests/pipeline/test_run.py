@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kpkit.data.coco import read_annotations
@@ -176,3 +177,6 @@ def test_under_ray_killed_and_resumed_the_artefacts_are_the_same(
     assert last.returncode == 0, last.stderr
     assert contents(runs) == contents(unbroken)
     assert leftovers(runs) == []
+    begun = np.cumsum([(": started" in line) - (": done" in line) for line in last.stderr.splitlines()])
+    assert begun.max() <= 2, "more jobs begun than slots: the last steps of some wait behind others"
+    assert begun[-1] == 0
