@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from kpkit.core.instances import Instances
 from kpkit.core.progress import Progress, silent
 from kpkit.ensembles.stored import StoredEnsemble
+from kpkit.heatmaps.blend import weighted_mean
 from kpkit.heatmaps.codecs import Codec
 from kpkit.heatmaps.decode import decode
 from kpkit.specs.poses import DecodeSpec
@@ -35,7 +36,7 @@ def blended_poses(
     """
     boxes = ensemble.boxes
     points = {name: np.zeros(boxes.keypoints.shape) for name in weights}
-    for batch in ensemble.batches(decoding):
+    for batch in ensemble.batches(decoding.flip_test, decoding.flip_shift):
         maps = np.stack(batch.maps, axis=2)  # (n, K, M, h, w)
         flat = maps.reshape(*maps.shape[:3], -1)
         for name, sets in weights.items():
@@ -46,6 +47,36 @@ def blended_poses(
         progress(batch.rows.stop, len(boxes), "boxes", f"{len(weights)} blends")
     source = np.full(len(boxes), "P")
     return {name: boxes.with_(keypoints=values, source=source) for name, values in points.items()}
+
+
+def decoded_ways(
+    ensemble: StoredEnsemble,
+    weights: np.ndarray,
+    ways: Sequence[DecodeSpec],
+    progress: Progress = silent,
+) -> list[np.ndarray]:
+    """Points of every box by one blend, decoded in several ways; stored maps are read once.
+
+    Args:
+        ensemble: N boxes, M members.
+        weights: (M, K), 0 or more.
+        ways: flip test, blur, sub-pixel rule.
+        progress: told boxes done.
+
+    Returns:
+        for each way (N, K, 3) float32 image pixels and score.
+    """
+    found = [np.zeros(ensemble.boxes.keypoints.shape, np.float32) for _ in ways]
+    flips = list(dict.fromkeys((way.flip_test, way.flip_shift) for way in ways))
+    for batches in zip(*(ensemble.batches(*flip) for flip in flips), strict=True):
+        blends = {
+            flip: weighted_mean(batch.maps, weights) for flip, batch in zip(flips, batches, strict=True)
+        }
+        rows, box = batches[0].rows, batches[0].boxes.box
+        for way, points in zip(ways, found, strict=True):
+            points[rows] = image_points(blends[way.flip_test, way.flip_shift], ensemble.codec, way, box)
+        progress(rows.stop, len(ensemble.boxes), "boxes", f"{len(ways)} ways to decode")
+    return found
 
 
 def image_points(maps: np.ndarray, codec: Codec, decoding: DecodeSpec, box: np.ndarray) -> np.ndarray:

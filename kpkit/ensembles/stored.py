@@ -3,52 +3,102 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from kpkit.core.errors import InputError, KpkitError
+from kpkit.core.files import read_json, write_json
 from kpkit.core.instances import Instances
 from kpkit.data.box_list import boxes_of, open_boxes
-from kpkit.heatmaps.blend import common_codec
+from kpkit.heatmaps.blend import RunningMean, common_codec
 from kpkit.heatmaps.codecs import Codec
 from kpkit.heatmaps.flip import blend_flipped
 from kpkit.heatmaps.grid import to_codec
 from kpkit.heatmaps.store import HeatmapStore
-from kpkit.specs.poses import DecodeSpec
-
-PLAIN, MIRRORED = "plain", "mirrored"
-"""The two stores of one network; the mirrored pictures' maps are brought back, not moved."""
 
 BATCH = 64
 """Boxes read at once."""
+_FACTS = "member.json"
+
+
+def store_name(view: int, mirrored: bool) -> str:
+    """The folder of one view's maps; mirrored pictures' are brought back, but not moved."""
+    return f"view{view}-mirrored" if mirrored else f"view{view}"
 
 
 class StoredMember:
-    """One network's stored heatmaps.
+    """One network's stored heatmaps, by test-time view.
 
     Args:
         name: the recipe's.
-        folder: holds ``boxes.npy`` and the stores ``plain`` and, where it was asked for, ``mirrored``.
+        folder: holds ``boxes.npy``, ``member.json`` (describe) and the stores (store_name).
+
+    Attributes:
+        codec: the network's own: the grid its views are brought to where nothing else is asked.
+
+    Raises:
+        InputError: not such a folder, or a store that is not finished.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name, self.folder = name, folder
-        self.plain = HeatmapStore(folder / PLAIN)
-        self.mirrored = HeatmapStore(folder / MIRRORED) if (folder / MIRRORED).is_dir() else None
-        self.codec = self.plain.codec
+        told = read_json(folder / _FACTS)
+        try:
+            sizes = {key: tuple(told["codec"][key]) for key in ("input_size", "margins")}
+            self.codec = Codec(**told["codec"] | sizes)
+            views, mirrored = range(told["views"]), bool(told["mirrored"])
+        except (KeyError, TypeError) as error:
+            raise InputError(f"damaged ({error})", file=folder / _FACTS) from None
+        self.plain = [HeatmapStore(folder / store_name(view, False)) for view in views]
+        self.mirrored = [HeatmapStore(folder / store_name(view, True)) for view in views if mirrored]
+        self._last: dict[Path, tuple[tuple[int, int], np.ndarray]] = {}
 
-    def read(self, begin: int, end: int, decoding: DecodeSpec) -> np.ndarray:
-        """(n, K, h, w) float32 maps of boxes ``begin`` to ``end``, flip-tested as the document says."""
-        maps = self.plain.read(begin, end)
-        if not decoding.flip_test:
-            return maps
-        if self.mirrored is None:
+    @staticmethod
+    def describe(folder: Path, codec: Codec, views: int, mirrored: bool) -> None:
+        """Say what the folder holds."""
+        told = {"codec": asdict(codec), "views": views, "mirrored": mirrored}
+        write_json(folder / _FACTS, told, indent=None)
+
+    def read(
+        self,
+        boxes: Instances,
+        begin: int,
+        codec: Codec,
+        flip_test: bool,
+        flip_shift: float | Literal["exact"],
+    ) -> np.ndarray:
+        """(n, K, h, w) float32 maps on a grid, the mean of all views.
+
+        Args:
+            boxes: some of the list, those from row ``begin`` on.
+            codec: the grid.
+            flip_test, flip_shift: whether mirrored maps are averaged in, and how far they are moved
+                (specs.poses.DecodeSpec).
+
+        Raises:
+            InputError: mirrored maps were not stored, or a shard is damaged.
+        """
+        if flip_test and not self.mirrored:
             raise InputError("holds no mirrored pictures' heatmaps", file=self.folder)
-        shift = decoding.flip_shift
-        exact = self.codec.exact_flip_shift if shift == "exact" else shift
-        return blend_flipped(maps, self.mirrored.read(begin, end), exact)
+        mean = RunningMean((len(boxes), *self.plain[0].shape[:1], *codec.shape))
+        for view, store in enumerate(self.plain):
+            maps = self._stored(store, begin, begin + len(boxes))
+            if flip_test:
+                exact = store.codec.exact_flip_shift if flip_shift == "exact" else flip_shift
+                mirrored = self._stored(self.mirrored[view], begin, begin + len(boxes))
+                maps = blend_flipped(maps, mirrored, exact)
+            mean.add(to_codec(maps, store.codec, codec, boxes.box), 1 / len(self.plain))
+        return mean.maps
+
+    def _stored(self, store: HeatmapStore, begin: int, end: int) -> np.ndarray:
+        """A store's maps; those read last are remembered, for another flip shift of the same boxes."""
+        known = self._last.get(store.folder)
+        if known is None or known[0] != (begin, end):
+            known = self._last[store.folder] = ((begin, end), store.read(begin, end))
+        return known[1]
 
 
 @dataclass(frozen=True)
@@ -84,29 +134,28 @@ class StoredEnsemble:
     """
 
     def __init__(self, members: Sequence[tuple[str, Path]], common_stride: int | None) -> None:
-        self.members = [StoredMember(name, folder) for name, folder in members]
+        self.members = [StoredMember(*member) for member in members]
         first = self.members[0]
         for member in self.members[1:]:
             for what in ("boxes_hash", "keypoints"):
-                if getattr(member.plain, what) != getattr(first.plain, what):
+                if getattr(member.plain[0], what) != getattr(first.plain[0], what):
                     told = what.replace("boxes_hash", "boxes")
                     raise KpkitError(f"stored members {first.name} and {member.name} have other {told}")
         codecs = [member.codec for member in self.members]
         self.codec: Codec = common_codec(codecs, [member.name for member in self.members], common_stride)
         self.boxes = boxes_of(open_boxes(first.folder / "boxes.npy"))
-        if self.boxes.boxes_hash() != first.plain.boxes_hash:
+        if self.boxes.boxes_hash() != first.plain[0].boxes_hash:
             raise InputError("is not the box list of the heatmaps beside it", file=first.folder / "boxes.npy")
 
     def __len__(self) -> int:
         return len(self.members)
 
-    def batches(self, decoding: DecodeSpec) -> Iterator[Batch]:
-        """All boxes in order, BATCH at a time."""
+    def batches(self, flip_test: bool, flip_shift: float | Literal["exact"]) -> Iterator[Batch]:
+        """All boxes in order, BATCH at a time; flip test as in the document's ``[decode]``."""
         for begin in range(0, len(self.boxes), BATCH):
             rows = slice(begin, min(begin + BATCH, len(self.boxes)))
             boxes = self.boxes[rows]
             maps = [
-                to_codec(member.read(rows.start, rows.stop, decoding), member.codec, self.codec, boxes.box)
-                for member in self.members
+                member.read(boxes, rows.start, self.codec, flip_test, flip_shift) for member in self.members
             ]
             yield Batch(rows, boxes, maps)

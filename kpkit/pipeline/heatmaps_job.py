@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from kpkit.core.errors import InputError
 from kpkit.core.files import read_json, write_json
 from kpkit.core.progress import Progress
 from kpkit.data.crops import CropDataset, picture_paths
-from kpkit.data.load import LoadedDataset, load_boxes, load_dataset
+from kpkit.data.load import LoadedDataset, load_dataset
 from kpkit.ensembles.members import MemberFiles, load_ensemble
-from kpkit.ensembles.stored import MIRRORED, PLAIN
+from kpkit.ensembles.stored import StoredMember, store_name
+from kpkit.heatmaps.codecs import Codec
 from kpkit.heatmaps.decode import decode
 from kpkit.heatmaps.packing import Format, pack, unpack
 from kpkit.heatmaps.store import StoreWriter
@@ -23,6 +25,7 @@ from kpkit.inference.network import Predictor, best_device
 from kpkit.inference.predict import BATCH
 from kpkit.pipeline.box_shards import BoxShards
 from kpkit.pipeline.job import ArtefactJob
+from kpkit.pipeline.looked_at import looked_at
 from kpkit.specs.datasets import Dataset
 from kpkit.specs.ensemble import BoxesSpec
 
@@ -32,8 +35,8 @@ class HeatmapsJob(ArtefactJob):
     """One network's heatmaps in a store; the mirrored pictures' in another beside it.
 
     Mirrored maps are brought back (left and right exchanged) but neither moved nor averaged, so that the flip
-    shift can be chosen afterwards. Both lie on the network's own codec, so that one store serves every
-    ensemble. A part is a shard of both.
+    shift can be chosen afterwards. All lie on the grids the network made them on, a store for each test-time
+    view, so that they serve every ensemble. A part is a shard of each store.
 
     Args:
         dataset, boxes: pictures and boxes.
@@ -57,7 +60,10 @@ class HeatmapsJob(ArtefactJob):
             shards = BoxShards(work)
             if not shards.begun:
                 loaded = load_dataset(self.dataset)
-                boxes = load_boxes(self.dataset, loaded, self.boxes.source, self.boxes.min_score)
+                boxes = looked_at(self.dataset, loaded, self.boxes)
+                if len(boxes) == 0:
+                    cause = f"no box of {self.dataset.name} is left to look at"
+                    raise InputError(cause, file=self.dataset.detections, remedy="lower [boxes] min_score")
                 facts = {"boxes_hash": boxes.boxes_hash(), "pictures": len(loaded.images)}
                 shards.begin(boxes, {"boxes": len(boxes)} | facts)
             return [part for part in range(len(shards)) if not _facts_file(work, part).exists()]
@@ -66,7 +72,9 @@ class HeatmapsJob(ArtefactJob):
         """Network, pictures, boxes."""
         assert self.dataset and self.member
         (predictor,) = load_ensemble([self.member], None, best_device()).predictors
-        return predictor, load_dataset(self.dataset, check_pictures=False), BoxShards(self.artefact.work)
+        work = self.artefact.work
+        StoredMember.describe(work, predictor.codec, len(predictor.views), self.mirrored)
+        return predictor, load_dataset(self.dataset, check_pictures=False), BoxShards(work)
 
     def run_part(self, opened: Any, part: int, progress: Progress) -> None:
         """Heatmaps of one part's boxes; of its first batch also what packing does to the points."""
@@ -74,37 +82,49 @@ class HeatmapsJob(ArtefactJob):
         start = time.monotonic()
         rows = shards.boxes_of(part)
         paths = picture_paths(rows, loaded.images, loaded.folder)
-        crops = CropDataset(rows, paths, predictor.codec.geometry)
-        writers = {name: self._writer(name, predictor, shards, part) for name in self._branches}
+        views = predictor.views
+        crops = CropDataset(rows, paths, views[0].geometry)
+        geometries = list(dict.fromkeys(view.geometry for view in views))
         moved = [np.zeros(0)]
+        stores = [
+            (view, mirrored, self._writer(store_name(number, mirrored), view, predictor, shards, part))
+            for number, view in enumerate(views)
+            for mirrored in ((False, True) if self.mirrored else (False,))
+        ]
         for begin in range(0, len(rows), BATCH):
-            images = crops.batch(np.arange(begin, min(begin + BATCH, len(rows)))).images
-            for name, writer in writers.items():
+            batch = np.arange(begin, min(begin + BATCH, len(rows)))
+            cut = zip(geometries, crops.batches(geometries, batch), strict=True)
+            images = {geometry: found.images for geometry, found in cut}
+            for view, mirrored, writer in stores:
                 if writer.done == shards.cuts[part + 1]:
                     continue  # written whole by a process that died before it could say so
-                maps = predictor.heatmaps(images, mirrored=name == MIRRORED)
+                maps = predictor.heatmaps(images[view.geometry], mirrored=mirrored)
                 writer.append(maps)
                 if begin == 0:
                     moved.append(decoded_error(maps, self.format))
-            progress(shards.cuts[part] + begin + len(images), len(shards.boxes), "boxes")
+            progress(shards.cuts[part] + begin + len(batch), len(shards.boxes), "boxes")
         facts = {"seconds": time.monotonic() - start, "moved": np.concatenate(moved).round(6).tolist()}
         write_json(_facts_file(self.artefact.work, part), facts, indent=None)
 
     def make(self, work: Path, progress: Progress) -> dict[str, Any]:
         """The stores are written; tell their size and how far packing moves a point (heatmap pixels)."""
+        assert self.member
         shards = BoxShards(work)
         facts = [read_json(_facts_file(work, part)) for part in range(len(shards))]
         moved = np.concatenate([np.zeros(0), *(np.array(f["moved"]) for f in facts)])
-        stores = [path for name in self._branches for path in (work / name).glob("*")]
-        told: dict[str, Any] = shards.choice | {
-            "branches": list(self._branches),
+        member = StoredMember(self.member.name, work)
+        stores = [*member.plain, *member.mirrored]
+        size = sum(path.stat().st_size for path in work.glob("view*/*"))
+        whole = sum(len(store) * 4 * int(np.prod(store.shape)) for store in stores)
+        middle, high = np.quantile(moved, [0.5, 0.99])
+        return shards.choice | {
+            "mirrored": self.mirrored,
             "format": self.format,
-            "bytes": sum(path.stat().st_size for path in stores),
+            "codec": member.codec.id,
+            "bytes": size,
+            "share_of_float32": size / whole,
+            "moved": {"points": len(moved), "p50": middle, "p99": high, "max": moved.max()},
         }
-        if len(moved):
-            middle, high = np.quantile(moved, [0.5, 0.99])
-            told["moved"] = {"points": len(moved), "p50": middle, "p99": high, "max": moved.max()}
-        return told
 
     def spent(self, finishing: float) -> float:
         """Seconds over all parts, wherever they ran."""
@@ -112,14 +132,12 @@ class HeatmapsJob(ArtefactJob):
         parts = range(len(BoxShards(work)))
         return finishing + sum(float(read_json(_facts_file(work, part))["seconds"]) for part in parts)
 
-    @property
-    def _branches(self) -> tuple[str, ...]:
-        return (PLAIN, MIRRORED) if self.mirrored else (PLAIN,)
-
-    def _writer(self, name: str, predictor: Predictor, shards: BoxShards, part: int) -> StoreWriter:
+    def _writer(
+        self, name: str, view: Codec, predictor: Predictor, shards: BoxShards, part: int
+    ) -> StoreWriter:
         return StoreWriter(
             self.artefact.work / name,
-            predictor.codec,
+            view,
             predictor.skeleton.keypoints,
             shards.choice["boxes_hash"],
             len(shards.boxes),

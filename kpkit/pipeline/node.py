@@ -9,9 +9,9 @@ from kpkit.pipeline.artefacts import Artefact
 from kpkit.pipeline.job import ArtefactJob
 from kpkit.specs.loader import Document
 
-_NOT_HASHED = {"about", "kind", "datasets", "weights", "start", "heatmaps", "search"}
+_NOT_HASHED = {"about", "kind", "datasets", "weights", "start", "heatmaps", "search", "grid"}
 """Tables that describe or locate (what they locate is hashed by content, with what is declared of it), and
-those of search, which do not shape what an ensemble sees."""
+those of search and ablation, which do not shape what an ensemble sees."""
 
 
 @dataclass

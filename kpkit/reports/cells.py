@@ -18,6 +18,8 @@ LABELS = {
     "AR_half": "±",
     "gain": "Δ first",
     "gain_half": "±",
+    "gain_low": "from",
+    "gain_high": "to",
     "false_score_half": "±",
     "published": "published (COCO)",
 }
@@ -44,7 +46,7 @@ def cell(column: str, value: Any) -> Cell:
     if isinstance(value, str):
         return Cell(value[:8] if column in HASHES else value, value, False)
     number = float(value)
-    if column in ("delta", "gain"):
+    if column in ("delta", "gain", "gain_low", "gain_high"):
         text = f"{number:+.1f}"
     elif column == "seconds":
         text = clock(number)

@@ -7,11 +7,21 @@ from pathlib import Path
 
 import pandas as pd
 
+from kpkit.reports.ablation import ablation_lines
 from kpkit.reports.cells import HASHES, aligned, clock, one_line
 from kpkit.reports.compare import comparison_of, verdicts
 from kpkit.reports.label_table import audit_table
 from kpkit.reports.ledger import ledger_of, percent
-from kpkit.reports.manifests import Entry, LabelMetrics, TeacherMetrics, read_entries, read_entry
+from kpkit.reports.manifests import (
+    EnsembleMetrics,
+    Entry,
+    LabelMetrics,
+    TeacherMetrics,
+    read_entries,
+    read_entry,
+)
+from kpkit.reports.search import SHOWN as SEARCH_COLUMNS
+from kpkit.reports.search import search_sentences, search_table
 from kpkit.reports.study import shown_columns, study_table_of, study_verdicts
 
 _BLEND = ("name", "row", "weight", "AP", "AP50", "AP75", "AR")
@@ -142,7 +152,20 @@ def _ensemble(entry: Entry) -> list[str]:
         weights = ", ".join(f"{one_line(name)} x {weight:g}" for name, weight in entry.weights.items())
         return [*lines, f"members: {weights}"]
     table = ledger_of([entry]).sort_values(["row", "AP"], ascending=False, kind="stable")
-    return [*lines, *aligned(table, _BLEND), *map(one_line, verdicts(comparison_of(table)))]
+    sentences = [*verdicts(comparison_of(table)), *_learned(told)]
+    return [*lines, *aligned(table, _BLEND), *map(one_line, sentences)]
+
+
+def _learned(told: EnsembleMetrics) -> list[str]:
+    """What learned scores gain on the pictures they were judged on, none of which they had seen."""
+    if not told.mean_score:
+        return []
+    gain, low, high = (100 * (told.learned_gain[name] or 0.0) for name in ("value", "low", "high"))
+    verdict = "a gain" if low > 0 else "a loss" if high < 0 else "NOT to be told from chance"
+    return [
+        f"learned scores, out of fold: {percent(told.ensemble)['AP']:.1f} AP, mean scores "
+        f"{percent(told.mean_score)['AP']:.1f} AP: {gain:+.1f} ({low:+.1f} to {high:+.1f}), {verdict}"
+    ]
 
 
 def _submission(entry: Entry) -> list[str]:
@@ -179,6 +202,39 @@ def _study(entry: Entry) -> list[str]:
     ]
 
 
+def _heatmaps(entry: Entry) -> list[str]:
+    told = entry.metrics
+    both = "plain and mirrored maps" if told.mirrored else "plain maps"
+    moved = told.moved
+    return [
+        f"{told.boxes:,} boxes on {told.pictures:,} pictures of {one_line(entry.split)}: {both}, "
+        f"{told.codec}, {told.format}, {told.bytes / 1e6:,.1f} MB ({told.share_of_float32:.3f} of float32)",
+        f"packing moves decoded points by {moved.p50:.4f} heatmap pixels (99 %: {moved.p99:.4f}, "
+        f"most: {moved.max:.4f}; {moved.points:,} points measured)",
+    ]
+
+
+def _search(entry: Entry) -> list[str]:
+    told, table = entry.metrics, search_table(entry)
+    shown = [name for name in SEARCH_COLUMNS if name not in HASHES]
+    return [
+        f"{told.people:,} people in {told.boxes:,} boxes on {told.pictures:,} pictures of "
+        f"{one_line(entry.split)}; {told.weights_tried:,} weights tried; members: "
+        f"{', '.join(map(one_line, told.members))}",
+        *aligned(table, shown),
+        *map(one_line, search_sentences(entry)),
+    ]
+
+
+def _ablation(entry: Entry) -> list[str]:
+    told = entry.metrics
+    return [
+        f"{told.settings:,} settings on {told.boxes:,} boxes of {told.pictures:,} pictures of "
+        f"{one_line(entry.split)}; members: {', '.join(map(one_line, told.members))}",
+        *ablation_lines(entry),
+    ]
+
+
 _LINES: dict[str, Callable[[Entry], list[str]]] = {
     "recipes": _recipe,
     "hard_negatives": _negatives,
@@ -187,4 +243,7 @@ _LINES: dict[str, Callable[[Entry], list[str]]] = {
     "ensembles": _ensemble,
     "submissions": _submission,
     "studies": _study,
+    "heatmaps": _heatmaps,
+    "searches": _search,
+    "ablations": _ablation,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ import msgspec
 
 from kpkit.core.errors import InputError
 from kpkit.core.files import read_json
+from kpkit.specs.ensemble import member_name
 
 MANIFEST = "manifest.json"
 
@@ -73,13 +75,19 @@ class RecipeMetrics(msgspec.Struct):
 
 
 class EnsembleMetrics(msgspec.Struct):
-    """A blend: figures 0 to 1 of it and of its members, empty where the truth is not known."""
+    """A blend or a merge: figures 0 to 1 of it and of its members, empty where the truth is not known.
+
+    With learned scores: ``mean_score``, the figures by mean scores instead, and ``learned_gain``, the AP that
+    learning gains (value, low, high).
+    """
 
     boxes: int
     pictures: int
     boxes_hash: str = ""
     ensemble: dict[str, float] = {}
     members: dict[str, dict[str, float]] = {}
+    mean_score: dict[str, float] = {}
+    learned_gain: dict[str, float | None] = {}
 
 
 class AuditedKeypoint(msgspec.Struct):
@@ -178,6 +186,95 @@ class SubmissionMetrics(msgspec.Struct, rename={"json_name": "json", "zip_name":
     judged_pictures: int = 0
 
 
+class Moved(msgspec.Struct):
+    """How far packing moves decoded points, heatmap pixels."""
+
+    points: int
+    p50: float
+    p99: float
+    max: float
+
+
+class HeatmapMetrics(msgspec.Struct):
+    """A member's stored heatmaps."""
+
+    boxes: int
+    boxes_hash: str
+    pictures: int
+    mirrored: bool
+    format: str
+    codec: str
+    bytes: int
+    share_of_float32: float
+    moved: Moved
+
+
+class JudgedRow(msgspec.Struct):
+    """A result among several on the same pictures: figures 0 to 1, intervals (value, low, high).
+
+    ``weights``: the members' shares, of a search; ``on``: techniques that are on, of an ablation.
+    """
+
+    name: str
+    kind: str
+    figures: dict[str, float]
+    AP: dict[str, float | None]
+    gain: dict[str, float | None] | None = None
+    weights: list[float] = []
+    on: list[str] = []
+
+
+class AblationTable(msgspec.Struct):
+    """A table of settings, gains over its first row; ``techniques`` are its columns, none for a sweep."""
+
+    title: str
+    like: str
+    techniques: list[str]
+    rows: list[JudgedRow]
+
+
+class Ordered(msgspec.Struct):
+    """One technique alone against the next of the papers' order alone: AP of the first less the second's."""
+
+    first: str
+    second: str
+    gain: dict[str, float | None]
+
+
+class AblationMetrics(msgspec.Struct):
+    """Post-processing varied on stored heatmaps."""
+
+    boxes: int
+    pictures: int
+    members: list[str]
+    settings: int
+    tables: list[AblationTable]
+    order: list[Ordered]
+
+
+class SearchMetrics(msgspec.Struct):
+    """A search for weights.
+
+    Attributes:
+        rows: what was judged.
+        method: the rule's on all pictures; ``fold_methods`` fold by fold.
+        weights: method -> member -> one weight per keypoint, of the refit on all pictures.
+        correlation: of the members' errors.
+    """
+
+    boxes: int
+    pictures: int
+    people: int
+    folds: int
+    weights_tried: int
+    members: list[str]
+    rows: list[JudgedRow]
+    method: str
+    fold_methods: list[str]
+    weights: dict[str, dict[str, list[float]]]
+    correlation: list[list[float]]
+
+
 Metrics = (
     RecipeMetrics | EnsembleMetrics | TeacherMetrics | LabelMetrics | NegativeMetrics | SubmissionMetrics
 )
@@ -190,6 +287,9 @@ KINDS: dict[str, type[Any]] = {
     "ensembles": EnsembleMetrics,
     "submissions": SubmissionMetrics,
     "studies": StudyMetrics,
+    "heatmaps": HeatmapMetrics,
+    "searches": SearchMetrics,
+    "ablations": AblationMetrics,
 }
 """Kind -> its figures."""
 
@@ -220,11 +320,12 @@ class Entry:
 
     @property
     def weights(self) -> dict[str, float]:
-        """Members (or teachers) of the document and their weights, in document order."""
+        """Members (or teachers) of the document and their weights (NaN: by keypoint), in document order."""
         found: dict[str, float] = {}
         for row in self.manifest.document.get("members") or self.manifest.document.get("teachers") or []:
-            # a document names a recipe by its name or by its file; the artefact has the file's stem
-            found[Path(row["recipe"]).name.removesuffix(".toml")] = float(row.get("weight", 1.0))
+            weight = row.get("weight", 1.0)
+            name = member_name(row["recipe"], row.get("results", ""))
+            found[name] = math.nan if isinstance(weight, dict) else float(weight)  # one of each keypoint
         return found
 
 

@@ -36,6 +36,14 @@ def write_markdown(
         columns: what is shown, in order.
         notes: sentences, as a list.
     """
+    lines = markdown_lines(table, columns)
+    if notes:
+        lines += ["", *(f"- {escape_markdown(note)}" for note in notes)]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def markdown_lines(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """The lines of a pipe table."""
     rows = shown(table, columns)
     right = [all(row[i].number for row in rows) for i in range(len(columns))]
     lines = [
@@ -46,9 +54,7 @@ def write_markdown(
         texts = [escape_markdown(c.text) for c in row]
         bold = kind == "ensemble"
         lines.append(_line([f"**{text}**" if bold and text else text for text in texts]))
-    if notes:
-        lines += ["", *(f"- {escape_markdown(note)}" for note in notes)]
-    write_text(path, "\n".join(lines) + "\n")
+    return lines
 
 
 def escape_markdown(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
@@ -11,7 +12,7 @@ from kpkit.specs.base import About, Spec
 from kpkit.specs.datasets import DatasetSpec
 from kpkit.specs.member import Rotations, Scales, Weight
 from kpkit.specs.poses import BoxSource, DecodeSpec, PosesSpec, Share
-from kpkit.specs.search import SearchSpec, StoreSpec
+from kpkit.specs.search import GridSpec, SearchSpec, StoreSpec
 
 
 class MemberSpec(Spec):
@@ -45,9 +46,22 @@ class MemberSpec(Spec):
         return self
 
     @property
+    def name(self) -> str:
+        """What it is called in figures."""
+        return member_name(self.recipe, self.results)
+
+    @property
     def views(self) -> tuple[tuple[float, float], ...]:
         """Scale and rotation of every look at a box."""
         return tuple(product(self.scales, self.rotations))
+
+
+def member_name(recipe: str, results: str = "") -> str:
+    """What a member is called: its file's name, without endings and the split."""
+    if recipe:
+        return Path(recipe).name.removesuffix(".toml")
+    stem = Path(results).name.removesuffix(".gz").removesuffix(".json")
+    return stem.replace("{split}", "").strip("-_. ") or "results"
 
 
 class DetectorSpec(Spec):
@@ -97,9 +111,9 @@ class EnsembleSpec(Spec):
 
     ``val`` is the labelled data set it is judged on. ``common_stride`` brings members whose heatmaps
     differ (stride, input size, convention, margins) to the first member's crop at that stride, by cubic
-    interpolation; without it such members are refused. ``merge_oks``: poses of results
-    files, and of the recipes' blend, are one person where their OKS is above it. ``heatmaps`` and ``search``
-    are for ``kpkit search``.
+    interpolation; without it such members are refused. ``merge_oks``: poses of results files, and of the
+    recipes' blend, are one person where their OKS is above it. ``heatmaps`` and ``search`` are for
+    ``kpkit search``.
     """
 
     kind: Literal["ensemble"]
@@ -113,6 +127,7 @@ class EnsembleSpec(Spec):
     poses: PosesSpec = PosesSpec()
     heatmaps: StoreSpec = StoreSpec()
     search: SearchSpec = SearchSpec()
+    grid: GridSpec = GridSpec()
     datasets: dict[str, DatasetSpec] = {}
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -31,5 +31,103 @@ class SearchSpec(Spec):
 
     folds: Annotated[int, Field(ge=3, le=20)] = 5
     rounds: Annotated[int, Field(ge=1, le=200)] = 16
+    draws: Annotated[int, Field(ge=100, le=20000)] = 1000
+    seed: Annotated[int, Field(ge=0)] = 0
+
+
+class SweepSpec(Spec):
+    """``[grid.sweeps.NAME]``: one key at several values, with every technique on.
+
+    Attributes:
+        like: the published table it is laid out as.
+        key: a key of ``[decode]``, ``[poses]`` or ``[boxes]`` (``"decode.flip_shift"``), or one of these
+            tables (``"poses"``).
+        values: of the key; tables are laid over the document's.
+    """
+
+    like: str = ""
+    key: Annotated[str, Field(pattern=r"^(decode|poses|boxes)(\.[a-z_]+)?$")]
+    values: Annotated[tuple[Any, ...], Field(min_length=1)]
+
+
+TECHNIQUES: dict[str, dict[str, Any]] = {
+    "SOA": {"decode": {"refine": "parabola"}},
+    "SSP": {"decode": {"flip_shift": "exact"}},
+    "Soft-NMS": {"poses": {"nms": "fusion"}},
+    "GF": {"decode": {"blur": 5}},
+}
+"""CCM's four, in the order of their worth there (its Table 7): second-order approximation of the maximum (eq.
+13), sub-pixel shift of the flipped map (eq. 25), its Soft-NMS (eqs. 23, 24), Gaussian filter. The paper tells
+no kernel; 5 is that of MSPN's code."""
+
+PLAIN: dict[str, dict[str, Any]] = {
+    "decode": {"flip_shift": 0.0, "blur": 0, "refine": "argmax"},
+    "poses": {"nms": "hard", "scoring": "mean"},
+}
+
+SWEEPS: dict[str, dict[str, Any]] = {
+    "flip shift": {
+        "like": "CCM Table 8",
+        "key": "decode.flip_shift",
+        "values": [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, "exact"],
+    },
+    "sub-pixel rule": {
+        "key": "decode.refine",
+        "values": ["argmax", "quarter", "parabola"],
+    },
+    "blur": {"key": "decode.blur", "values": [0, 3, 5, 7, 9, 11]},
+    "box NMS": {
+        "like": "CPN Table 1",
+        "key": "boxes",
+        "values": [
+            {"nms": "none"},
+            {"nms": "hard", "iou_nms": 0.3},
+            {"nms": "hard", "iou_nms": 0.4},
+            {"nms": "hard", "iou_nms": 0.5},
+            {"nms": "hard", "iou_nms": 0.6},
+            {"nms": "soft_linear", "iou_nms": 0.5},
+            {"nms": "soft_gaussian", "iou_nms": 0.5},
+        ],
+    },
+    "pose NMS": {
+        "key": "poses",
+        "values": [
+            {"nms": "hard", "oks_nms": 1.0},
+            {"nms": "hard", "oks_nms": 0.95},
+            {"nms": "hard", "oks_nms": 0.9},
+            {"nms": "hard", "oks_nms": 0.8},
+            {"nms": "soft_linear", "oks_nms": 0.9},
+            {"nms": "soft_gaussian", "oks_nms": 0.9},
+            {"nms": "fusion", "oks_nms": 0.9},
+        ],
+    },
+    "scoring": {
+        "key": "poses",
+        "values": [
+            {"scoring": "mean", "score_floor": 0.0},
+            {"scoring": "mean", "score_floor": 0.2},
+            {"scoring": "learned"},
+        ],
+    },
+}
+
+
+class GridSpec(Spec):
+    """``[grid]``: what ``kpkit ablate`` compares.
+
+    A table given replaces the shipped one whole.
+
+    Attributes:
+        plain: tables laid over the document's: the setting without any technique.
+        techniques: name -> tables; each is judged alone, left out, and together with all others.
+        sweeps: name -> values of one key, with every technique on.
+        draws, seed: of pictures, for the intervals.
+    """
+
+    plain: dict[str, dict[str, Any]] = PLAIN
+    techniques: dict[str, dict[str, dict[str, Any]]] = TECHNIQUES
+    sweeps: dict[str, SweepSpec] = Field(
+        default_factory=lambda: {name: SweepSpec.model_validate(table) for name, table in SWEEPS.items()}
+    )
     draws: Annotated[int, Field(ge=100, le=20000)] = 1000
     seed: Annotated[int, Field(ge=0)] = 0
