@@ -31,6 +31,12 @@ def world(
         Path | None,
         typer.Option("--poses", help="A COCO annotation file whose poses, sizes and layouts are drawn."),
     ] = None,
+    pictures: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pictures", metavar="SPLIT=N", help="Another number of a split's pictures; repeatable."
+        ),
+    ] = None,
     workers: Annotated[int, typer.Option("--workers", help="Drawing processes; 0 takes all cores.")] = 0,
     sheet: Annotated[Path | None, typer.Option("--sheet", help="Also save a contact sheet (PNG).")] = None,
 ) -> None:
@@ -47,6 +53,7 @@ def world(
             size=size,
             seed=seed,
             poses=poses,
+            counts=dict(map(_pictures_of_split, pictures or ())),
             workers=workers or os.cpu_count() or 1,
             progress=lambda done, total, unit="", note="": shown.progressed("world", done, total, unit, note),
         )
@@ -59,6 +66,16 @@ def world(
 
         write_image(sheet, contact_sheet(directory, "train2017", 12))
         print(f"contact sheet: {sheet}")
+
+
+def _pictures_of_split(text: str) -> tuple[str, int]:
+    """``train2017=500`` as a pair."""
+    from kpkit.core.errors import InputError
+
+    split, _, number = text.partition("=")
+    if not number.isdecimal():
+        raise InputError(f"--pictures {text!r} is no SPLIT=N", remedy="write it as --pictures train2017=500")
+    return split, int(number)
 
 
 def check(

@@ -209,3 +209,18 @@ def test_world_keeps_other_peoples_files(kpkit: Kpkit, tmp_path: Path) -> None:
     assert said.code == 2
     assert said.sentence == "unknown world size 'huge'; choose one of tiny, small, scarce, medium"
     assert not (tmp_path / "new").exists()
+
+
+def test_a_splits_pictures_are_set_by_hand(kpkit: Kpkit, tmp_path: Path) -> None:
+    wanted = [f"--pictures={split}=1" for split in ("train2017", "val2017", "aic", "unlabeled2017")]
+    more = ["--pictures=test-dev2017=1", "--pictures=test-challenge2017=2"]
+    said = kpkit("world", tmp_path / "w", "--size", "tiny", "--workers", "1", *wanted, *more)
+    assert said.code == 0
+    counted = json.loads((tmp_path / "w/world.json").read_text())["pictures"]
+    assert counted == {
+        "train2017": 1, "val2017": 1, "aic": 1, "unlabeled2017": 1, "test-dev2017": 1, "test-challenge2017": 2,
+    }  # fmt: skip
+    for wrong in ("train2017", "train2017=many", "train=3"):
+        said = kpkit("world", tmp_path / "w2", "--pictures", wrong)
+        assert said.code == 2
+        assert wrong.split("=")[0] in said.sentence

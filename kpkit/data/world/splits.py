@@ -7,7 +7,7 @@ SPLITS = ("train2017", "val2017", "aic", "unlabeled2017", "test-dev2017", "test-
 WORLD_SIZES: dict[str, tuple[int, ...]] = {
     "tiny": (40, 16, 24, 16, 12, 12),
     "small": (1800, 150, 250, 250, 100, 100),
-    "scarce": (500, 600, 2500, 1500, 12, 12),
+    "scarce": (150, 600, 2500, 1500, 12, 12),
     "medium": (6000, 600, 3000, 3000, 500, 500),
 }
 """Pictures per split, in the order of SPLITS. ``scarce`` has few labels of COCO's kind beside many of other
