@@ -21,6 +21,7 @@ _ALL = (
 )  # fmt: skip
 
 
+_NO_ENSEMBLE = "no ensemble is judged yet; kpkit compare --all lists everything finished"
 _LEFT_OUT: tuple[str, ...] = (
     "content",
     "APM",
@@ -121,7 +122,7 @@ def _print_table(
     ``left_out`` are the columns that go where the terminal is narrow, in their order.
     """
     if table.empty:
-        print(f"{runs}: no ensemble is judged yet; kpkit compare --all lists everything finished")
+        print(f"{runs}: {'nothing is finished yet' if columns is _ALL else _NO_ENSEMBLE}")
         return
     from kpkit.reports.cells import aligned
 

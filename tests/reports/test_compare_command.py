@@ -93,6 +93,7 @@ def test_wrong_data_folder(finished: FakeRuns, tmp_path: Path) -> None:
 
 def test_nothing_judged_yet(tmp_path: Path) -> None:
     assert "no ensemble is judged yet" in _run("--runs", tmp_path)
+    assert "nothing is finished yet" in _run("--all", "--runs", tmp_path)
 
 
 def test_no_torch_and_no_ray(finished: FakeRuns, tmp_path: Path) -> None:
