@@ -131,6 +131,7 @@ def _compiled_mean(maps: list[Packed], shares: np.ndarray, out: np.ndarray) -> b
     if len(types) > 1 or not compiled.available():
         return False
     from kpkit.heatmaps import mean_kernels
+    from kpkit.heatmaps.half_kernels import half_in_hardware
 
     values = [np.ascontiguousarray(m.values) for m in maps]  # kept alive while their addresses are read
     addresses = np.array([array.ctypes.data for array in values], np.int64)
@@ -140,7 +141,7 @@ def _compiled_mean(maps: list[Packed], shares: np.ndarray, out: np.ndarray) -> b
         zeros = np.array([m.zero for m in maps], np.float32)
         scales = np.array([m.scale for m in maps], np.float32)
         mean_kernels.mean_steps(addresses, zeros, scales, shares, flat)
-    elif dtype == np.float16 and mean_kernels.half_in_hardware():
+    elif dtype == np.float16 and half_in_hardware():
         mean_kernels.mean_halves(addresses, shares, flat)
     elif dtype == np.float32:
         mean_kernels.mean_singles(addresses, shares, flat)

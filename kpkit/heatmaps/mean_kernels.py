@@ -7,25 +7,14 @@ those of the plain twin (blend.py), in its order, without fused rounding; both g
 
 from __future__ import annotations
 
-import importlib
-import os
 from typing import Any
 
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import carray, types
 
 from kpkit.core.compiled import kernel
-
-intrinsic: Any = importlib.import_module("numba.extending").intrinsic  # as typed there, it cannot be called
-
-
-def half_in_hardware() -> bool:
-    """Whether this processor widens float16 itself; elsewhere LLVM asks for a routine that numba lacks."""
-    if os.environ.get("NUMBA_CPU_NAME"):  # code for another processor than this one
-        return False
-    machine = binding.get_default_triple().split("-")[0]
-    return machine in ("aarch64", "arm64") or bool(binding.get_host_cpu_features().get("f16c"))
+from kpkit.heatmaps.half_kernels import intrinsic, single
 
 
 @intrinsic
@@ -36,16 +25,6 @@ def _pointer(context: Any, address: Any) -> Any:
         return builder.inttoptr(args[0], ir.IntType(8).as_pointer())
 
     return types.voidptr(types.int64), codegen
-
-
-@intrinsic
-def _half(context: Any, bits: Any) -> Any:
-    """float16 bits -> float32."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.fpext(builder.bitcast(args[0], ir.HalfType()), ir.FloatType())
-
-    return types.float32(types.uint16), codegen
 
 
 @kernel()
@@ -82,10 +61,10 @@ def mean_halves(members: np.ndarray, shares: np.ndarray, out: np.ndarray) -> Non
                 share = shares[m, k]
                 if m == 0:
                     for i in range(len(total)):
-                        total[i] = _half(maps[i]) * share
+                        total[i] = single(maps[i]) * share
                 else:
                     for i in range(len(total)):
-                        total[i] += _half(maps[i]) * share
+                        total[i] += single(maps[i]) * share
 
 
 @kernel()

@@ -76,11 +76,7 @@ def pack(maps: np.ndarray, format: Format, window: tuple[int, int] | None = None
     if window is not None:
         corner, maps = _cut(maps, window)
     if format == "f16":
-        with np.errstate(over="ignore"):
-            half = maps.astype(np.float16)
-        if not np.isfinite(half).all():
-            raise KpkitError("a heatmap holds NaN, infinity or values beyond float16 and cannot be stored")
-        return Packed(half, corner=corner)
+        return Packed(_narrow(maps), corner=corner)
     steps, scale, zero = _quantise(maps)
     return Packed(steps, scale, zero, corner)
 
@@ -94,7 +90,7 @@ def unpack(packed: Packed, out: np.ndarray) -> None:
         windows = sliding_window_view(out, inside.shape[2:], axis=(2, 3), writeable=True)
         windows[_places(packed.corner)] = inside
     elif packed.scale is None or packed.zero is None:
-        out[...] = packed.values
+        _widen(packed.values, out)
     elif compiled.available():
         from kpkit.heatmaps.packing_kernels import dequantise
 
@@ -103,6 +99,40 @@ def unpack(packed: Packed, out: np.ndarray) -> None:
     else:
         np.subtract(packed.values, packed.zero[:, :, None, None], out=out, dtype=np.float32)
         out *= packed.scale[:, :, None, None]
+
+
+def _narrow(maps: np.ndarray) -> np.ndarray:
+    """float32 -> float16."""
+    if _converts_halves():
+        from kpkit.heatmaps.half_kernels import narrow
+
+        half = np.empty(maps.shape, np.float16)
+        finite = narrow(maps.reshape(-1), half.view(np.uint16).reshape(-1))
+    else:
+        with np.errstate(over="ignore"):
+            half = maps.astype(np.float16)
+        finite = bool(np.isfinite(half).all())
+    if not finite:
+        raise KpkitError("a heatmap holds NaN, infinity or values beyond float16 and cannot be stored")
+    return half
+
+
+def _widen(values: np.ndarray, out: np.ndarray) -> None:
+    """float16 (or any floats) -> float32, filled."""
+    if values.dtype == np.float16 and out.flags.c_contiguous and _converts_halves():
+        from kpkit.heatmaps.half_kernels import widen
+
+        widen(np.ascontiguousarray(values).view(np.uint16).reshape(-1), out.reshape(-1))
+    else:
+        out[...] = values
+
+
+def _converts_halves() -> bool:
+    if not compiled.available():
+        return False
+    from kpkit.heatmaps.half_kernels import half_in_hardware
+
+    return half_in_hardware()
 
 
 def _quantise(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -2,8 +2,9 @@
 
 Layout: eight bytes ``kpkmaps1``, the table's length (uint32, little-endian), the table as JSON (people, bytes
 and CRC-32 of each chunk), then the chunks. A chunk is its maps' windows' corners, scales and zeros, as far as
-the layout has them, then their values: those of ``u8`` bitshuffled and compressed with zstd, float16 as it is
-(it hardly compresses).
+the layout has them, then their values: float16 as it is (it hardly compresses); ``u8`` as steps from zero,
+0, -1, 1, -2, ... counted 0, 1, 2, 3, ... (zigzag), bitshuffled and compressed with zstd. Noise about 0 then
+fills the lowest planes only, and the file comes within a few percent of its steps' entropy.
 """
 
 from __future__ import annotations
@@ -116,13 +117,13 @@ class ShardFile:
 
 
 def _encode(packed: Packed) -> bytes:
-    *head, values = [packed.corner, packed.scale, packed.zero, packed.values]
+    head = [packed.corner, packed.scale, packed.zero]
     before = [np.ascontiguousarray(array).tobytes() for array in head if array is not None]
-    if packed.scale is None:
-        return b"".join([*before, values.tobytes()])
+    if packed.zero is None:
+        return b"".join([*before, packed.values.tobytes()])
     import pyarrow as pa
 
-    planes = bitshuffle(packed.values)
+    planes = bitshuffle(_zigzag(packed.values, packed.zero))
     return b"".join([*before, pa.Codec("zstd", ZSTD_LEVEL).compress(planes, asbytes=True)])
 
 
@@ -132,13 +133,27 @@ def _decode(data: bytes, rows: int, layout: Layout) -> Packed:
         count = rows * int(np.prod(shape))
         head[name] = np.frombuffer(data, dtype, count, place).reshape(rows, *shape)
         place += head[name].nbytes
-    size = rows * layout.values
+    size, shape = rows * layout.values, (rows, layout.keypoints, *layout.shape)
     if layout.format == "f16":
-        values = np.frombuffer(data, "<f2", size, place)
+        values = np.frombuffer(data, "<f2", size, place).reshape(shape)
     else:
         import pyarrow as pa
 
         planes = -(-size // 8)
         body = pa.Codec("zstd").decompress(memoryview(data)[place:], decompressed_size=8 * planes)
-        values = unbitshuffle(np.frombuffer(body, np.uint8).reshape(8, planes), size)
-    return Packed(values.reshape(rows, layout.keypoints, *layout.shape), **head)
+        counted = unbitshuffle(np.frombuffer(body, np.uint8).reshape(8, planes), size)
+        values = _unzigzag(counted.reshape(shape), head["zero"])
+    return Packed(values, **head)
+
+
+def _zigzag(steps: np.ndarray, zero: np.ndarray) -> np.ndarray:
+    """(n, K, h, w) uint8 steps -> the number of each, counted outwards from its map's zero, (n, K)."""
+    away = steps - zero[:, :, None, None]  # of 256, in two's complement
+    return (away << 1) ^ -(away >> 7)
+
+
+def _unzigzag(counted: np.ndarray, zero: np.ndarray) -> np.ndarray:
+    """The way back."""
+    steps = (counted >> 1) ^ -(counted & 1)
+    steps += zero[:, :, None, None]
+    return steps

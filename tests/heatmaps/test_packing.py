@@ -148,3 +148,17 @@ def test_people_are_cut_and_joined() -> None:
     again = Packed.joined([packed[:1], packed[1:3]])
     for (name, a), (_, b) in zip(packed.arrays(), again.arrays(), strict=True):
         np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+def test_halves_are_numpy_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every float16 widened, and float32s between them narrowed: ties, subnormals, zeros of both signs."""
+    every = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    every = every[np.isfinite(every)].reshape(1, 1, -1, 8)
+    wide = back(Packed(every), every.shape)
+    np.testing.assert_array_equal(wide.view(np.uint32), every.astype(np.float32).view(np.uint32))
+    near = np.nextafter(wide, np.float32(np.inf))
+    middle = (wide[..., 1:] + wide[..., :-1]) / 2
+    fast = [pack(values, "f16").values for values in (wide, near, middle)]
+    plain(monkeypatch)
+    for values, found in zip((wide, near, middle), fast, strict=True):
+        np.testing.assert_array_equal(found.view(np.uint16), pack(values, "f16").values.view(np.uint16))
