@@ -18,6 +18,7 @@ SOURCES = {
     "U": "pseudo labels",
     "D": "detections",
     "P": "network poses",
+    "M": "merged poses, whose score is the pose's own and no box's",
 }
 """Where an instance comes from. A, C, H and U are the CCM paper's letters (its section 4.3)."""
 _NOT_ROWS = ("skeleton", "keypoint_weight")

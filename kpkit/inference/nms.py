@@ -100,7 +100,7 @@ def soft_oks_nms(
         raise KpkitError("a Gaussian decay needs a threshold above 0")
     area = _areas(instances, area)
     order = best_first(instances.image_id, instances.score)
-    x, y = _scaled(instances, order)
+    x, y = scaled_points(instances, order)
     starts = picture_starts(instances.image_id[order])
     area, score = area[order], instances.score[order]
     linear = decay == "linear"
@@ -111,7 +111,7 @@ def soft_oks_nms(
     else:
         turn = np.full(len(order), -1)
         for rows, there in side_by_side(starts):
-            overlap = _overlaps(x[rows], y[rows], area[rows])
+            overlap = overlaps(x[rows], y[rows], area[rows])
             turns, scores = soft_selection(overlap, score[rows], there, threshold, linear=linear, keep=keep)
             turn[rows[there]], score[rows[there]] = turns[there], scores[there]
     selected = np.flatnonzero(turn >= 0)
@@ -140,7 +140,7 @@ def _suppressed(
     """Rows best first; in that order each one's suppressor, by place (its own where kept), and the areas."""
     area = _areas(instances, area)
     order = best_first(instances.image_id, instances.score)
-    x, y = _scaled(instances, order)
+    x, y = scaled_points(instances, order)
     starts = picture_starts(instances.image_id[order])
     area = area[order]
     if compiled.available():
@@ -149,7 +149,7 @@ def _suppressed(
         return order, oks_kernels.suppressors(x, y, area, starts, float(threshold)), area
     by = np.arange(len(order))
     for rows, there in side_by_side(starts):
-        places = suppressors(_overlaps(x[rows], y[rows], area[rows]), there, threshold)
+        places = suppressors(overlaps(x[rows], y[rows], area[rows]), there, threshold)
         by[rows[there]] = np.take_along_axis(rows, places, axis=1)[there]
     return order, by, area
 
@@ -163,14 +163,14 @@ def _areas(instances: Instances, area: np.ndarray | None) -> np.ndarray:
     return area
 
 
-def _scaled(instances: Instances, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def scaled_points(instances: Instances, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(N, K) x and y in units in which a keypoint's share of the OKS is exp(-d^2 / area)."""
     scale = 1 / (np.sqrt(2) * 2 * np.asarray(instances.skeleton.oks_sigmas))
     points = instances.keypoints
     return points[order, :, 0] * scale, points[order, :, 1] * scale
 
 
-def _overlaps(x: np.ndarray, y: np.ndarray, area: np.ndarray) -> np.ndarray:
+def overlaps(x: np.ndarray, y: np.ndarray, area: np.ndarray) -> np.ndarray:
     """(B, n, K) scaled points and (B, n) areas of B pictures -> (B, n, n) OKS."""
     inverse = -2 / (area[:, :, None] + area[:, None] + _EPS)
     total = np.zeros(inverse.shape)

@@ -38,6 +38,8 @@ class Context:
         need: tuple[str, ...] = (),
         *,
         named_in: Path,
+        pictures: bool = True,
+        more: tuple[str, ...] = (),
     ) -> Dataset | None:
         """A data set's files; what is not there is added to ``missing`` instead of raised.
 
@@ -47,7 +49,7 @@ class Context:
             cause, remedy = f"unknown data set {name!r}", did_you_mean(name, [*KNOWN, *own])
             raise InputError(cause, file=named_in, remedy=remedy)
         try:
-            return resolve(name, data_root(self.data), own, need=need)
+            return resolve(name, data_root(self.data), own, need=need, pictures=pictures, more=more)
         except InputError as error:
             if str(error) not in missing:
                 missing.append(str(error))

@@ -8,11 +8,11 @@ from typing import Any
 
 from kpkit.core.instances import Instances
 from kpkit.core.progress import Progress
-from kpkit.data.load import LoadedDataset, load_boxes, load_dataset
+from kpkit.data.load import LoadedDataset, load_dataset
 from kpkit.data.results import write_poses
-from kpkit.evaluation.ap import evaluate
-from kpkit.inference.finish import finish_poses
 from kpkit.pipeline.boxes_job import BLEND, BoxesJob
+from kpkit.pipeline.looked_at import looked_at
+from kpkit.pipeline.scoring import judge_ensemble
 from kpkit.specs.ensemble import EnsembleSpec
 
 
@@ -25,8 +25,7 @@ class EnsembleJob(BoxesJob):
     def choose_boxes(self, loaded: LoadedDataset) -> tuple[Instances, dict[str, Any]]:
         """What the document's ``[boxes]`` says."""
         assert self.dataset and self.spec
-        wanted = self.spec.boxes
-        boxes = load_boxes(self.dataset, loaded, wanted.source, wanted.min_score)
+        boxes = looked_at(self.dataset, loaded, self.spec.boxes)
         return boxes, {
             "boxes": len(boxes),
             "boxes_hash": boxes.boxes_hash(),
@@ -43,12 +42,5 @@ class EnsembleJob(BoxesJob):
             write_poses(work / "members" / f"{name}.npz", poses)
         metrics: dict[str, Any] = shards.choice
         if self.dataset.format == "coco":
-            truth = load_dataset(self.dataset)
-
-            def judged(poses: Instances) -> dict[str, float]:
-                assert self.spec
-                return evaluate(truth.people, finish_poses(poses, self.spec.poses), images=truth.images)
-
-            metrics["ensemble"] = judged(blend)
-            metrics["members"] = {name: judged(poses) for name, poses in members.items()}
+            metrics |= judge_ensemble(blend, members, load_dataset(self.dataset), self.spec.poses, work)
         return metrics

@@ -10,11 +10,12 @@ from kpkit.ensembles.members import MemberFiles
 from kpkit.heatmaps.blend import shares_of
 from kpkit.pipeline.context import Context
 from kpkit.pipeline.ensemble_nodes import ensemble_node, ensemble_on_val, submission_nodes
+from kpkit.pipeline.heatmap_nodes import ablation_node, search_node
 from kpkit.pipeline.label_nodes import labels_node
 from kpkit.pipeline.node import Node
 from kpkit.pipeline.recipe_nodes import hard_negatives_node, recipe_node, study_node
 from kpkit.specs.datasets import Dataset, DatasetSpec
-from kpkit.specs.ensemble import BoxesSpec, MemberSpec
+from kpkit.specs.ensemble import BoxesSpec, DetectorSpec, MemberSpec
 from kpkit.specs.loader import Document, load
 from kpkit.specs.member import keypoint_weights
 
@@ -77,10 +78,25 @@ class GraphBuilder:
             "ensembles", document, lambda: ensemble_node(self, document, spec, images, own, val), key
         )
 
+    def search(self, document: Document) -> Node:
+        """The search for an ensemble's weights on its val set, after its members' heatmaps."""
+        return search_node(self, document)
+
+    def ablation(self, document: Document) -> Node:
+        """The grid over an ensemble's post-processing on its val set, after its members' heatmaps."""
+        return ablation_node(self, document)
+
     def members(
         self, members: tuple[MemberSpec, ...], document: Document
     ) -> tuple[tuple[MemberFiles, ...], list[Node]]:
-        """Members' files and the nodes that make them, in the document's order."""
+        """Members' files and the nodes that make them, in the document's order; recipes only."""
+        if any(member.results for member in members):
+            raise InputError(
+                "files of results are members of merged ensembles only",
+                file=document.path,
+                row="members",
+                remedy="name recipes here",
+            )
         nodes = [self.recipe(load(m.recipe, "recipe", beside=document.path)) for m in members]
         names = [node.artefact.name for node in nodes]
         if len(set(names)) != len(names):
@@ -108,9 +124,13 @@ class GraphBuilder:
         own: dict[str, DatasetSpec],
         missing: list[str],
         need: tuple[str, ...] = (),
+        pictures: bool = True,
+        more: tuple[DetectorSpec, ...] = (),
     ) -> Dataset | None:
-        """A data set by name; what it lacks is added to ``missing``."""
-        return self.context.dataset(name, own, missing, need, named_in=document.path)
+        """A data set by name, with further detectors' files; what it lacks is added to ``missing``."""
+        files = tuple(detector.detections for detector in more)
+        where = document.path
+        return self.context.dataset(name, own, missing, need, named_in=where, pictures=pictures, more=files)
 
     def inputs(self, **datasets: Dataset | None) -> dict[str, str]:
         """Hashes of a data set's annotations and detections."""
@@ -119,6 +139,8 @@ class GraphBuilder:
             hashes |= self.annotations(f"{role}_annotations", dataset)
             if dataset and dataset.detections:
                 hashes[f"{role}_detections"] = self.context.hash(dataset.detections)
+            for number, path in enumerate(dataset.more_detections if dataset else ()):
+                hashes[f"{role}_detections_{number + 2}"] = self.context.hash(path)
         return hashes
 
     def annotations(self, role: str, dataset: Dataset | None) -> dict[str, str]:

@@ -10,16 +10,21 @@ from pathlib import Path
 from kpkit.cluster.jobs import Watcher
 from kpkit.core.errors import InputError, KpkitError
 from kpkit.core.files import free_bytes, locked
+from kpkit.pipeline.ablate_job import AblateJob
 from kpkit.pipeline.context import Context
 from kpkit.pipeline.execute import run_in_process
 from kpkit.pipeline.graph import GraphBuilder
 from kpkit.pipeline.label_job import LabelJob
+from kpkit.pipeline.merge_job import MergeJob
 from kpkit.pipeline.mine_job import MineJob
 from kpkit.pipeline.node import Node
 from kpkit.pipeline.plan import needed_bytes
+from kpkit.pipeline.search_job import SearchJob
 from kpkit.pipeline.study_job import StudyJob
 from kpkit.pipeline.submit_job import SubmitJob
 from kpkit.specs.loader import Document
+
+_WITHOUT_NETWORKS = (AblateJob, LabelJob, MergeJob, MineJob, SearchJob, StudyJob, SubmitJob)
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ def to_do(builder: GraphBuilder, targets: Sequence[Node]) -> list[Node]:
 
 def _execute(todo: list[Node], settings: Settings, runs: Path, watcher: Watcher) -> None:
     jobs = [node.job for node in todo]
-    uses_networks = any(not isinstance(job, LabelJob | MineJob | StudyJob | SubmitJob) for job in jobs)
+    uses_networks = any(not isinstance(job, _WITHOUT_NETWORKS) for job in jobs)
     if not (settings.ray and uses_networks):
         run_in_process(jobs, watcher)
         return

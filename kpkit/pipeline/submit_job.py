@@ -13,8 +13,10 @@ from kpkit.data.load import load_dataset
 from kpkit.data.results import read_poses, read_results
 from kpkit.evaluation.ap import evaluate
 from kpkit.inference.finish import finish_poses
+from kpkit.inference.learned_scores import LearnedScores
 from kpkit.pipeline.boxes_job import BLEND
 from kpkit.pipeline.job import ArtefactJob
+from kpkit.pipeline.scoring import SCORES
 from kpkit.specs.datasets import Dataset
 from kpkit.specs.submission import EntrySpec, SubmissionSpec
 from kpkit.submissions.validate import check_submission
@@ -29,18 +31,21 @@ class SubmitJob(ArtefactJob):
         spec, entry: the document and the entry of it.
         dataset: the split.
         poses: the folder of the ensemble's artefact on that split.
+        scores: that of its artefact on val, where scores are learned.
     """
 
     spec: SubmissionSpec | None = None
     entry: EntrySpec | None = None
     dataset: Dataset | None = None
     poses: Path = Path()
+    scores: Path | None = None
 
     def make(self, work: Path, progress: Progress) -> dict[str, Any]:
         """Write, check, and judge against annotations or a world's sealed truth."""
         assert self.spec and self.entry and self.dataset
         loaded = load_dataset(self.dataset, check_pictures=False)
-        poses = finish_poses(read_poses(self.poses / BLEND), self.spec.poses)
+        learned = LearnedScores.read(self.scores / SCORES) if self.scores else None
+        poses = finish_poses(read_poses(self.poses / BLEND), self.spec.poses, learned)
         written = write_submission(
             poses, work, profile=self.entry.profile, algorithm=self.spec.algorithm, images=loaded.images
         )

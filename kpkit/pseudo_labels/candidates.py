@@ -9,8 +9,8 @@ import numpy as np
 
 from kpkit.core.instances import Instances
 from kpkit.data.coco import AREA_OF_BOX
-from kpkit.inference.nms import oks_nms, top_per_image
-from kpkit.inference.rescore import rescore
+from kpkit.inference.finish import distinct_poses, mean_scored
+from kpkit.inference.nms import top_per_image
 from kpkit.pseudo_labels.agreement import agreement
 from kpkit.specs.poses import PosesSpec
 
@@ -49,8 +49,9 @@ def candidates(blend: Instances, teachers: Sequence[np.ndarray], rules: PosesSpe
         teachers: each teacher's own points, (N, K, 3), rows as in ``blend``.
         rules: of rescoring and NMS, and how many people a picture may have.
     """
-    numbered = rescore(blend.with_(id=np.arange(len(blend))), rules.score_floor)
-    distinct = oks_nms(numbered, rules.oks_nms) if rules.oks_nms < 1 else numbered
+    numbered = mean_scored(blend.with_(id=np.arange(len(blend))), rules.score_floor)
+    everyone = rules.model_copy(update={"max_poses": max(len(blend), 1)})
+    distinct = distinct_poses(numbered, everyone)
     people = top_per_image(distinct, rules.max_poses).sorted_by_image()
     beyond = distinct[~np.isin(distinct.id, people.id)].sorted_by_image()
     rows = people.id

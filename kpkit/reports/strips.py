@@ -80,6 +80,8 @@ def best_and_worst(entry: Entry, data: Path, *, count: int = 4, height: int = 23
         )
     images, truth = read_annotations(dataset.annotations)
     rules = parse(PosesSpec, entry.manifest.document.get("poses", {}), entry.folder / MANIFEST)
+    # which poses are drawn does not hang on how scores were learned, which only the entry's val set tells
+    rules = rules.model_copy(update={"scoring": "mean"})
     poses = finish_poses(read_poses(entry.folder / POSES), rules)
     truth = truth[~truth.crowd & (truth.num_labelled > 0)]
     judged = per_image_scores(truth, poses, images=images)

@@ -136,6 +136,7 @@ class Dataset:
 
     ``detections`` and ``truth`` are None where the data set has none (``truth``: the sealed annotations of a
     practice world's test split). ``skeleton`` and ``visibility`` say how the annotations are to be read.
+    ``more_detections``: files of further detectors, where an ensemble names them.
     """
 
     name: str
@@ -147,6 +148,7 @@ class Dataset:
     skip_missing: bool = False
     skeleton: SkeletonName = "coco17"
     visibility: VisibilityName = "coco"
+    more_detections: tuple[Path, ...] = ()
 
     @property
     def declared(self) -> str:
@@ -166,8 +168,24 @@ def data_root(given: str | Path | None = None) -> Path:
     return path
 
 
+def split_name(name: str) -> str:
+    """A data set's name without ``coco_``: ``"val2017"``."""
+    return name.removeprefix("coco_")
+
+
+def placed_in_split(pattern: str, name: str) -> str:
+    """A file's place with ``{split}`` replaced by the data set's."""
+    return pattern.replace("{split}", split_name(name))
+
+
 def resolve(
-    name: str, root: Path, own: dict[str, DatasetSpec] | None = None, *, need: tuple[str, ...] = ()
+    name: str,
+    root: Path,
+    own: dict[str, DatasetSpec] | None = None,
+    *,
+    need: tuple[str, ...] = (),
+    pictures: bool = True,
+    more: tuple[str, ...] = (),
 ) -> Dataset:
     """Find a data set's files.
 
@@ -176,6 +194,8 @@ def resolve(
         root: the data folder.
         own: the document's ``[datasets]`` tables.
         need: of ``"detections"`` and ``"truth"``, what must be there as well.
+        pictures: whether the folder of pictures must be there.
+        more: further detectors' files under ``root``, which must be there; ``{split}`` is replaced.
 
     Raises:
         InputError: an unknown name; or the missing file, where it was looked for and who publishes it.
@@ -191,7 +211,8 @@ def resolve(
     for part in ("annotations", "images", "detections", "truth"):
         candidates = [root / place for place in getattr(known, part)]
         found[part] = next((path for path in candidates if path.exists()), None)
-        if found[part] is None and (part in ("annotations", "images") or part in need):
+        wanted = part in need or part == "annotations" or (part == "images" and pictures)
+        if found[part] is None and wanted:
             looked = candidates[0] if candidates else root
             what = "picture folder" if part == "images" else f"{part} file"
             raise InputError(
@@ -199,17 +220,23 @@ def resolve(
                 file=looked,
                 remedy=_remedy(known.published.get(part, ""), candidates),
             )
-    assert found["annotations"] and found["images"]
+    assert found["annotations"]
+    further = tuple(safe_join(root, placed_in_split(place, name)) for place in more)
+    absent = next((path for path in further if not path.is_file()), None)
+    if absent is not None:
+        cause = f"data set {name}: a further detector's file is missing"
+        raise InputError(cause, file=absent, remedy="put it there or correct the document")
     return Dataset(
         name=name,
         format=known.format,
         annotations=found["annotations"],
-        images=found["images"],
+        images=found["images"] or root / known.images[0],
         detections=found["detections"],
         truth=found["truth"],
         skip_missing=name in own and own[name].missing_pictures == "skip",
         skeleton=own[name].skeleton if name in own else _skeleton(known.format),
         visibility=own[name].visibility if name in own else _visibility(known.format),
+        more_detections=further,
     )
 
 

@@ -67,6 +67,8 @@ class PseudoLabelsSpec(Spec):
             raise ValueError("precision and soft_weights are solved on audit; name a labelled data set there")
         if self.audit and self.audit == self.images:
             raise ValueError("audit and images are the same data set")
+        if self.poses.scoring == "learned":
+            raise ValueError('poses.scoring = "learned" is for ensembles; labels have rules of their own')
         if self.min_agreement and len(self.teachers) < 2:
             raise ValueError("min_agreement takes two teachers or more")
         return self

@@ -267,6 +267,30 @@ class TrainingSpec(Spec):
         return self
 
 
+class RefinementSpec(Spec):
+    """``[refinement]``: what a network that refines poses learns from (PoseFix). It makes a recipe a refiner.
+
+    Attributes:
+        sigma: of the Gaussians that show the pose, in crop pixels (9 at 384x288 and 7 at 256x192).
+        errors: how poses of C's people are drawn: with the paper's errors, or with those of ``poses``.
+        poses: COCO results on the pictures of C, by a path relative to the document: of networks that have
+            not learnt from the pictures they were run on (out of fold), since errors on those are too small.
+            They also stand for the keypoints nobody labelled (the paper takes SimpleBaseline's).
+        real: share of the people shown with their pose of ``poses`` in place of a drawn one.
+    """
+
+    sigma: PositiveFloat
+    errors: Literal["published", "measured"] = "published"
+    poses: str = ""
+    real: Share = 0.0
+
+    @model_validator(mode="after")
+    def _poses_are_named(self) -> RefinementSpec:
+        if not self.poses and (self.errors == "measured" or self.real):
+            raise ValueError('errors = "measured" and real need poses to take them from')
+        return self
+
+
 class RecipeSpec(Spec):
     """A recipe document.
 
@@ -288,7 +312,16 @@ class RecipeSpec(Spec):
     augmentation: AugmentationSpec = AugmentationSpec()
     decode: DecodeSpec = DecodeSpec()
     poses: PosesSpec = PosesSpec()
+    refinement: RefinementSpec | None = None
     datasets: dict[str, DatasetSpec] = {}
+
+    @model_validator(mode="after")
+    def _refiners_learn_from_labels(self) -> RecipeSpec:
+        if self.refinement and (
+            set("".join(self.training.phases)) - set("C") or self.network.skeleton != "coco17"
+        ):
+            raise ValueError("a refiner learns from C alone, on the skeleton coco17")
+        return self
 
     @model_validator(mode="after")
     def _sources_are_named(self) -> RecipeSpec:
@@ -299,6 +332,8 @@ class RecipeSpec(Spec):
         for letter in sorted(set("".join(self.training.phases))):
             if not getattr(self.data, letter):
                 raise ValueError(f"a phase shows {letter}, but data.{letter} is not named")
+        if self.poses.scoring == "learned":
+            raise ValueError('poses.scoring = "learned" is for ensembles and submissions')
         known = SKELETONS[self.network.skeleton].keypoints
         for name in self.training.keypoint_weights:
             if name not in known:
