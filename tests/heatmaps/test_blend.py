@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kpkit.core import compiled
 from kpkit.core.errors import KpkitError
-from kpkit.heatmaps.blend import common_codec, weighted_mean
+from kpkit.heatmaps.blend import RunningMean, common_codec, shares_of, weighted_mean
 from kpkit.heatmaps.codecs import Codec
+from kpkit.heatmaps.packing import Packed, pack, unpack
 
 weights_ = st.lists(st.floats(0.01, 100), min_size=2, max_size=6)
 SMALL = Codec("classic", (128, 96), 4, 1.25)
@@ -65,6 +67,7 @@ OTHERS = {
     "padding": {"padding": 1.1},
     "margins": {"margins": (1.09, 1.135)},
     "stride": {"stride": 2},
+    "rotation": {"rotation": 10.0},
 }
 
 
@@ -85,3 +88,72 @@ def test_members_that_differ_need_a_common_stride(change: dict) -> None:
 def test_members_that_agree() -> None:
     assert common_codec([SMALL, SMALL], ["a", "b"], None) == SMALL
     assert common_codec([SMALL], ["a"], 2) == dataclasses.replace(SMALL, stride=2)
+
+
+# --- weights per keypoint, packed members, kernels
+
+
+def by_hand(members: list[np.ndarray], shares: np.ndarray) -> np.ndarray:
+    """float32 products added member after member."""
+    total = members[0] * shares[0].astype(np.float32)[:, None, None]
+    for maps, share in zip(members[1:], shares[1:], strict=True):
+        total = total + maps * share.astype(np.float32)[:, None, None]
+    return total
+
+
+def unpacked(packed: Packed) -> np.ndarray:
+    out = np.empty(packed.values.shape, np.float32)
+    unpack(packed, out)
+    return out
+
+
+@pytest.mark.parametrize("kind", ["f32", "f16", "u8", "mixed"])
+@pytest.mark.parametrize("count", [1, 2, 5])
+@pytest.mark.parametrize("fast", [True, False])
+def test_packed_members_are_blended_to_the_bit(
+    kind: str, count: int, fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not fast:
+        monkeypatch.setattr(compiled, "available", lambda: False)
+    made = [m - 0.3 for m in maps(count, 3)]
+    formats = ["u8", "f16", "u8", "f16", "u8"] if kind == "mixed" else [kind] * count
+    members = [m if f == "f32" else pack(m, f) for m, f in zip(made, formats, strict=False)]  # type: ignore[arg-type]
+    weights = np.random.default_rng(1).uniform(0, 2, (count, 5))
+    weights[0, 2], weights[0, 3] = 0, 1e-9
+    weights[-1] += 0.01
+    seen = [m if isinstance(m, np.ndarray) else unpacked(m) for m in members]
+    wanted = by_hand(seen, weights / weights.sum(axis=0))
+    found = weighted_mean(members, weights)
+    np.testing.assert_array_equal(found, wanted)
+    into = np.empty_like(found)
+    assert weighted_mean(members, weights, into) is into
+    np.testing.assert_array_equal(into, wanted)
+    running = RunningMean(seen[0].shape)  # type: ignore[arg-type]
+    for maps_, share in zip(seen, shares_of(weights), strict=True):
+        for rows in (slice(0, 1), slice(1, 2)):
+            running.add(maps_[rows], share, rows)
+    np.testing.assert_array_equal(running.maps, wanted)
+
+
+def test_a_keypoint_has_its_own_weights() -> None:
+    members = maps(2, 0)
+    weights = np.ones((2, 5))
+    weights[:, 1], weights[:, 2] = (1, 0), (1, 3)
+    blend = weighted_mean(members, weights)
+    np.testing.assert_array_equal(blend[:, 1], members[0][:, 1])
+    np.testing.assert_allclose(blend[:, 2], 0.25 * members[0][:, 2] + 0.75 * members[1][:, 2], atol=1e-6)
+    np.testing.assert_allclose(blend[:, 3], 0.5 * (members[0][:, 3] + members[1][:, 3]), atol=1e-6)
+
+
+@pytest.mark.parametrize("weights", [[0, 0], [1, -0.1], [np.nan, 1], [np.inf, 1], [[1, 0], [1, 0]]], ids=str)
+def test_weights_that_make_no_mean(weights: list) -> None:
+    with pytest.raises(KpkitError, match="above 0"):
+        shares_of(weights)
+
+
+def test_shapes_and_windows_that_cannot_be_blended() -> None:
+    one, other = maps(2, 0)
+    with pytest.raises(KpkitError, match="cannot be blended"):
+        weighted_mean([one, other[:, :, :, :5]], [1, 1])
+    with pytest.raises(KpkitError, match="windows must be read as whole maps"):
+        weighted_mean([pack(one, "u8", (3, 3))], [1])
