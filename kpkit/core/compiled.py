@@ -31,7 +31,8 @@ def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     """Decorate a function to be compiled by ``numba.njit(**options)`` when it is first called.
 
     The machine code is kept beside the source or in the user's cache folder and loaded from there the next
-    time; where neither can be written, each process compiles for itself.
+    time; where neither can be written, each process compiles for itself. Numba compiles anew when the
+    function's own file has changed: a kernel calls kernels and reads constants of its own file only.
     """
     numba = importlib.import_module("numba")
 

@@ -81,5 +81,5 @@ def decoded_ways(
 
 def image_points(maps: np.ndarray, codec: Codec, decoding: DecodeSpec, box: np.ndarray) -> np.ndarray:
     """(n, K, h, w) maps -> (n, K, 3) image pixels x, y and score 0 to 1."""
-    points, scores = decode(maps, blur=decoding.blur, refine=decoding.refine)
+    points, scores = decode(maps, **decoding.options)
     return np.concatenate([codec.to_image(points, box), scores.clip(0, 1)[..., None]], axis=2)

@@ -109,7 +109,7 @@ class PeopleMaps:
             n = len(maps)
             blends = np.matmul(candidates, maps.reshape(n, keypoints, members, -1))  # (n, K, C, h w)
             blends = blends.reshape(n, keypoints * count, height, width)
-            points, _ = decode(blends, blur=self._decoding.blur, refine=self._decoding.refine)
+            points, _ = decode(blends, **self._decoding.options)
             points = self._codec.to_image(points, self._box[rows])
             points = points.reshape(n, keypoints, count, 2).transpose(2, 0, 1, 3)
             truth = self._truth[rows]

@@ -102,5 +102,5 @@ def _flip_tested(predictor: Predictor, images: np.ndarray, decoding: DecodeSpec)
 
 def _points(maps: np.ndarray, codec: Codec, decoding: DecodeSpec, box: np.ndarray) -> np.ndarray:
     """(N, K, h, w) maps -> (N, K, 3) image pixels and score."""
-    points, scores = decode(maps, blur=decoding.blur, refine=decoding.refine)
+    points, scores = decode(maps, **decoding.options)
     return np.concatenate([codec.to_image(points, box), scores.clip(0, 1)[..., None]], axis=2)

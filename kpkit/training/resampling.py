@@ -104,7 +104,7 @@ def _stage_oks(predictor: Predictor, spec: RecipeSpec, people: Instances, batch:
     truth = people[batch.rows]
     values = []
     for stride, maps in predictor.stage_heatmaps(batch.images):
-        points, _ = decode(maps, blur=spec.decode.blur, refine=spec.decode.refine)
+        points, _ = decode(maps, **spec.decode.options)
         poses = predictor.codec.at_stride(stride).to_image(points, truth.box)
         values.append(oks(truth.keypoints, truth.area, poses, truth.skeleton.oks_sigmas).diagonal())
     return np.stack(values)

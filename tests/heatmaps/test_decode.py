@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kpkit.core.errors import KpkitError
-from kpkit.heatmaps.decode import REFINEMENTS, decode, gaussian_blur
+from kpkit.heatmaps.blur import gaussian_blur
+from kpkit.heatmaps.decode import decode
 from kpkit.heatmaps.flip import blend_flipped
+from kpkit.heatmaps.rule import REFINEMENTS
 
 from .drawn import encoded, places
 

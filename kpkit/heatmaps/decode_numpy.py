@@ -1,0 +1,75 @@
+"""Decoding in plain numpy: a person at a time through the caches, then all keypoints' windows at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kpkit.core.errors import KpkitError
+from kpkit.heatmaps.blur import blur_maps, convolve
+from kpkit.heatmaps.flip import shift_right
+from kpkit.heatmaps.peaks import filtered_peaks, windows
+from kpkit.heatmaps.rule import NOT_FINITE, Found, Rule
+
+_CHUNK_BYTES = 1 << 18
+"""Heatmaps per pass: the temporaries of more leave a core's second cache."""
+
+
+def find_arrays(maps: np.ndarray, flipped: np.ndarray | None, rule: Rule) -> Found:
+    """The highest pixels of (N, K, h, w) maps and what the refinement reads."""
+    n, keypoints, height, width = maps.shape
+    taps = rule.taps if rule.refine_taps is None else rule.refine_taps
+    reach = rule.radius + (len(taps) - 1 if taps is not None else 0)
+    found = Found.empty(n * keypoints, rule)
+    around = np.empty((n * keypoints, 2 * reach + 1, 2 * reach + 1), np.float32)
+    step = max(1, _CHUNK_BYTES // (keypoints * height * width * 4))
+    for begin in range(0, n, step):
+        people = slice(begin, begin + step)
+        rows = slice(begin * keypoints, min(begin + step, n) * keypoints)
+        doubled = _doubled_mean(maps[people], None if flipped is None else flipped[people], rule)
+        doubled = doubled.reshape(-1, height, width)
+        read = _peaks(doubled, rule, rows, found)
+        owner = np.arange(len(doubled))
+        y, x = np.divmod(found.place[rows], width)
+        found.score[rows] = doubled[owner, y, x]
+        if rule.radius:
+            around[rows] = windows(read, owner, x, y, reach, rule.reflect)
+    if rule.radius:
+        found.values[:] = around if taps is None else convolve(around, taps)
+    if flipped is not None:  # the mean of two is half of what was added up
+        for values in (found.highest, found.score, found.values):
+            values *= 0.5
+    return found
+
+
+def _doubled_mean(maps: np.ndarray, flipped: np.ndarray | None, rule: Rule) -> np.ndarray:
+    """Maps, or plain ones plus flipped ones: halving moves no maximum and is left to the few values read."""
+    if flipped is None:
+        return np.ascontiguousarray(maps, np.float32)
+    back = flipped.take(rule.order, axis=1) if rule.mirrored else flipped
+    if rule.mirrored:
+        back = back[..., ::-1]
+    return np.add(maps, shift_right(back, rule.shift), dtype=np.float32)
+
+
+def _peaks(maps: np.ndarray, rule: Rule, rows: slice, found: Found) -> np.ndarray:
+    """Fill in the highest pixels of (M, h, w) maps; returns the maps that the refinement reads."""
+    flat = maps.reshape(len(maps), -1)
+    if not np.isfinite(np.add.reduce(flat, axis=None)):
+        raise KpkitError(NOT_FINITE)
+    if rule.taps is not None and rule.refine_taps is None:
+        place, value, other_x, other_y = filtered_peaks(maps, rule.taps, rule.reflect, rule.second)
+        found.place[rows], found.highest[rows] = place, value
+        if rule.second:
+            found.other[0, rows], found.other[1, rows] = other_x, other_y
+        return maps
+    if rule.taps is not None:
+        maps = blur_maps(maps[None], rule.taps, rule.reflect)[0]
+        flat = maps.reshape(len(maps), -1)
+    owner = np.arange(len(maps))
+    place = flat.argmax(axis=1)
+    found.place[rows], found.highest[rows] = place, flat[owner, place]
+    if rule.second:
+        flat = flat.copy()
+        flat[owner, place] = -np.inf
+        found.other[1, rows], found.other[0, rows] = np.divmod(flat.argmax(axis=1), maps.shape[2])
+    return maps
