@@ -17,6 +17,7 @@ _SLACK = np.float32(1 + 1e-5)
 _HALF = np.float32(0.5)
 _ZERO = np.float32(0)
 _LOWEST = np.float32(-np.inf)
+_inner = kernel(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def find_compiled(maps: np.ndarray, flipped: np.ndarray | None, rule: Rule) -> Found:
@@ -101,7 +102,8 @@ def _find(
             if both:
                 for at in range(height):
                     _filtered_row(mean, at, taps, reflect, 0, line, row)
-                    filtered[at] = row[:width]
+                    for column in range(width):
+                        filtered[at, column] = row[column]
                 index, sound = _highest(filtered, top)
                 y, x = index // width, index % width
                 read, best = filtered, filtered[y, x]
@@ -115,22 +117,22 @@ def _find(
             highest[m] = best
             score[m] = mean[y, x]
             if radius > 0:
-                _window(read, y, x, reach, reflect, window)
                 if len(near_taps) > 0:
+                    _window(read, y, x, reach, reflect, window)
                     _convolve(window, 2 * radius + 1, near_taps, columns, values[m])
                 else:
-                    values[m] = window[: 2 * radius + 1, : 2 * radius + 1]
+                    _window(read, y, x, radius, reflect, values[m])
     return finite
 
 
-@kernel(error_model="numpy", nogil=True)
+@_inner
 def _copy(maps: np.ndarray, out: np.ndarray) -> None:
     given, taken = maps.reshape(out.size), out.reshape(out.size)
     for i in range(len(given)):
         taken[i] = given[i]
 
 
-@kernel(error_model="numpy", nogil=True)
+@_inner
 def _mean(plain: np.ndarray, mirrored: np.ndarray, line: np.ndarray, out: np.ndarray) -> None:
     """As flip.blend_flipped without a shift, of one map and a mirrored one."""
     height, width = plain.shape
@@ -142,7 +144,7 @@ def _mean(plain: np.ndarray, mirrored: np.ndarray, line: np.ndarray, out: np.nda
             row[x] = (given[x] + line[x]) * _HALF
 
 
-@kernel(error_model="numpy", nogil=True)
+@_inner
 def _shifted_mean(
     plain: np.ndarray,
     mirrored: np.ndarray,
@@ -165,7 +167,7 @@ def _shifted_mean(
         row[kept] = (given[kept] + middle[kept]) * _HALF
 
 
-@kernel(error_model="numpy", nogil=True)
+@_inner
 def _highest(maps: np.ndarray, top: np.ndarray) -> tuple[int, bool]:
     """Row-major index of the first highest value, and whether all are finite.
 
@@ -186,7 +188,7 @@ def _highest(maps: np.ndarray, top: np.ndarray) -> tuple[int, bool]:
         best = max(best, most)
     finite = bool(best < np.int32(0x7F800000) and widest < np.uint32(0xFF800000))
     if best < 0:
-        return int(np.argmax(flat)), finite
+        return _first_highest(flat), finite
     block = 0
     while top[block] < best:
         block += 1
@@ -196,7 +198,16 @@ def _highest(maps: np.ndarray, top: np.ndarray) -> tuple[int, bool]:
     return index, finite
 
 
-@kernel(error_model="numpy", nogil=True)
+@_inner
+def _first_highest(flat: np.ndarray) -> int:
+    index = 0
+    for i in range(1, len(flat)):
+        if flat[i] > flat[index]:
+            index = i
+    return index
+
+
+@_inner
 def _reflected(place: int, length: int) -> int:
     if length == 1:
         return 0
@@ -205,7 +216,7 @@ def _reflected(place: int, length: int) -> int:
     return min(inside, period - inside)
 
 
-@kernel(error_model="numpy", nogil=True)
+@_inner
 def _window(maps: np.ndarray, y: int, x: int, reach: int, reflect: bool, out: np.ndarray) -> None:
     """The (2 reach + 1)^2 pixels around y, x."""
     height, width = maps.shape
@@ -229,7 +240,7 @@ def _window(maps: np.ndarray, y: int, x: int, reach: int, reflect: bool, out: np
                 out[i, j] = _ZERO
 
 
-@kernel(error_model="numpy", nogil=True)
+@_inner
 def _convolve(window: np.ndarray, size: int, taps: np.ndarray, columns: np.ndarray, out: np.ndarray) -> None:
     """The middle (size, size) of a window filtered, as blur.convolve."""
     radius = len(taps) - 1
@@ -251,7 +262,7 @@ def _convolve(window: np.ndarray, size: int, taps: np.ndarray, columns: np.ndarr
             out[i, j] = total
 
 
-@kernel(error_model="numpy", nogil=True)
+@_inner
 def _filtered_row(
     maps: np.ndarray,
     y: int,
@@ -266,7 +277,8 @@ def _filtered_row(
     radius = len(taps) - 1
     edge = radius + ring
     middle = line[edge : edge + width]
-    line[:] = _ZERO
+    for x in range(len(line)):
+        line[x] = _ZERO
     if 0 <= y < height:
         given, weight = maps[y], taps[0]
         for x in range(width):
@@ -297,7 +309,7 @@ def _filtered_row(
             out[x] += (before[x] + after[x]) * weight
 
 
-@kernel(error_model="numpy", nogil=True)
+@_inner
 def _bound(top: np.ndarray, y: int, taps: np.ndarray, reflect: bool) -> np.float32:
     """What no value of filtered row y exceeds; see peaks.filtered_peaks."""
     height = len(top)
@@ -312,7 +324,7 @@ def _bound(top: np.ndarray, y: int, taps: np.ndarray, reflect: bool) -> np.float
     return total * _SLACK
 
 
-@kernel(error_model="numpy", nogil=True)
+@_inner
 def _filtered_peaks(
     maps: np.ndarray,
     raw_y: int,
@@ -337,7 +349,7 @@ def _filtered_peaks(
     if second:
         at_border = raw_y == 0 or raw_x == 0 or raw_y == height - 1 or raw_x == width - 1
         # beside the border stand mirror images, not pixels of the map
-        sure = _LOWEST if reflect and at_border else min(sure, np.partition(around.ravel(), 7)[7])
+        sure = _LOWEST if reflect and at_border else min(sure, _runner_up(around))
     words = maps.view(np.int32)
     for at in range(height):
         top[at] = 0  # a row below zero may be cut off by the border: its bound is zero
@@ -368,11 +380,22 @@ def _filtered_peaks(
     return y, x, highest, first_y, first_x
 
 
-@kernel(error_model="numpy", nogil=True)
+@_inner
+def _runner_up(around: np.ndarray) -> np.float32:
+    best, second = _LOWEST, _LOWEST
+    for i in range(3):
+        for j in range(3):
+            value = around[i, j]
+            second = max(second, min(best, value))
+            best = max(best, value)
+    return second
+
+
+@_inner
 def _second(maps: np.ndarray, y: int, x: int) -> tuple[int, int]:
     """The highest pixel but y, x."""
     kept = maps[y, x]
     maps[y, x] = _LOWEST
-    index = np.argmax(maps)
+    index = _first_highest(maps.reshape(maps.size))
     maps[y, x] = kept
     return index // maps.shape[1], index % maps.shape[1]
