@@ -9,10 +9,14 @@ from typing import Any
 from kpkit.core.errors import KpkitError
 from kpkit.core.skeletons import COCO17, SKELETONS
 from kpkit.data.load import LoadedDataset, load_boxes, load_dataset
+from kpkit.inference.network import codec_of
 from kpkit.pipeline.artefacts import read_artefact
 from kpkit.pipeline.boxes_job import BoxesJob
 from kpkit.pipeline.document_checks import weightless
+from kpkit.pipeline.heatmaps_job import HeatmapsJob
+from kpkit.pipeline.looked_at import looked_at
 from kpkit.pipeline.node import Node
+from kpkit.pipeline.search_job import SearchJob
 from kpkit.pipeline.train_job import TrainJob
 from kpkit.pipeline.weights_job import WeightsJob
 from kpkit.specs.datasets import Dataset
@@ -98,13 +102,19 @@ def _crops(node: Node) -> int | None:
             boxes, _ = job.choose_boxes(_load(job.dataset))
             looks = sum(len(member.looks) for member in job.members)
             return len(boxes) * looks * (2 if job.decode.flip_test else 1)
+        if isinstance(job, HeatmapsJob) and job.dataset and job.member:
+            boxes = looked_at(job.dataset, _load(job.dataset), job.boxes)
+            return len(boxes) * len(job.member.looks) * (2 if job.mirrored else 1)
     except KpkitError:
         return None  # the run itself will name the fault; a plan only lacks a number
     return 0
 
 
 def needed_bytes(node: Node) -> int:
-    """Disk an artefact takes while it is made: weights and two checkpoints, or stored poses."""
+    """Disk an artefact takes while it is made: weights and two checkpoints, stored poses or heatmaps.
+
+    Heatmaps of bytes are counted as if they were not compressed; a search keeps half floats of the people.
+    """
     job = node.job
     if node.missing or node.artefact.done:
         return 0
@@ -116,7 +126,21 @@ def needed_bytes(node: Node) -> int:
     if isinstance(job, BoxesJob):
         crops = _crops(node) or 0
         return crops * POSE_BYTES
+    if isinstance(job, HeatmapsJob) and job.member:
+        return (_crops(node) or 0) * _map_values(job.member.spec) * (1 if job.format == "u8" else 2)
+    if isinstance(job, SearchJob) and job.dataset:
+        people = _load(job.dataset).people
+        labelled = int(((people.num_labelled > 0) & ~people.crowd).sum())
+        members = [need.job.member for need in node.needs if isinstance(need.job, HeatmapsJob)]
+        return labelled * sum(_map_values(member.spec) * 2 for member in members if member)
     return 0
+
+
+def _map_values(spec: RecipeSpec) -> int:
+    """Values of one crop's heatmaps."""
+    network = weightless(spec.network)
+    height, width = codec_of(spec, network).shape
+    return network.keypoints * height * width
 
 
 def _weight_bytes(spec: RecipeSpec) -> int:
