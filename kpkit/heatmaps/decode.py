@@ -97,9 +97,14 @@ def decode(
         return _decode_on_cpu(heatmaps, flipped, rule)
     from kpkit.heatmaps.decode_torch import as_arrays, as_tensors, decode_tensors
 
-    if heatmaps.device.type == "cpu":
+    if on_cpu(heatmaps):
         return as_tensors(*_decode_on_cpu(as_arrays(heatmaps), as_arrays(flipped), rule))
     return decode_tensors(heatmaps, flipped, rule)
+
+
+def on_cpu(tensor: Any) -> bool:
+    """Whether the CPU's kernels can read a tensor's memory."""
+    return bool(tensor.device.type == "cpu")
 
 
 def _decode_on_cpu(maps: np.ndarray, flipped: np.ndarray | None, rule: Rule) -> tuple[np.ndarray, np.ndarray]:

@@ -24,6 +24,17 @@ def test_equal_to_opencv_s(size: int) -> None:
     np.testing.assert_allclose(gaussian_kernel(size), cv2.getGaussianKernel(size, 0)[:, 0], atol=1e-15)
 
 
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 1.25, 2.0, 3.3])
+def test_a_sigma_gives_opencv_s(sigma: float) -> None:
+    for size in (3, 7, 11):
+        expected = cv2.getGaussianKernel(size, sigma)[:, 0]
+        np.testing.assert_allclose(gaussian_kernel(size, sigma), expected, atol=1e-15)
+    alone = gaussian_kernel(sigma=sigma)
+    assert len(alone) % 2 == 1
+    assert abs(len(alone) - (8 * sigma + 1)) <= 1
+    np.testing.assert_allclose(alone, cv2.getGaussianKernel(len(alone), sigma)[:, 0], atol=1e-15)
+
+
 @pytest.mark.parametrize("size", [5, 7, 11, 15])
 @pytest.mark.parametrize("length", [8, 12, 16])
 def test_a_blurred_pixel_is_opencv_s_everywhere(size: int, length: int) -> None:
