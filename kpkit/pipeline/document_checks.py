@@ -13,7 +13,7 @@ from kpkit.core.errors import InputError, KpkitError
 from kpkit.core.skeletons import COCO17, SKELETONS
 from kpkit.heatmaps.blend import common_codec
 from kpkit.inference.network import codec_of, create_network
-from kpkit.models.catalogue import model_options
+from kpkit.models.catalogue import find_model, model_options
 from kpkit.models.network import PoseNetwork
 from kpkit.models.weights.carry import carried_heads
 from kpkit.models.weights.manifest import manifest_path, read_manifest
@@ -56,6 +56,14 @@ def check_network(document: Document, *, built: bool) -> None:
                 row=f"network.options.{option}",
                 remedy=f"known: {', '.join(sorted(known))}",
             )
+    refines = find_model(network.name).refines
+    if refines != (document.spec.refinement is not None):
+        raise InputError(
+            f"{network.name} {'refines' if refines else 'does not refine'} poses",
+            file=document.path,
+            row="refinement",
+            remedy="give the recipe a [refinement]" if refines else "leave it out, or name a posefix network",
+        )
     if built:
         try:
             shape = weightless(network)
@@ -161,6 +169,12 @@ def check_members(document: Document, members: Mapping[str, RecipeSpec]) -> None
         members: name -> recipe.
     """
     for name, spec in members.items():
+        if spec.refinement:
+            raise InputError(
+                f"{name} refines poses and has no heatmaps to blend",
+                file=document.path,
+                remedy="leave it out of the members",
+            )
         if spec.network.skeleton != COCO17.name:
             raise InputError(
                 f"{name} finds the keypoints of {spec.network.skeleton}, not of {COCO17.name}",

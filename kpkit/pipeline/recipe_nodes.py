@@ -51,6 +51,9 @@ def recipe_node(graph: GraphBuilder, document: Document) -> Node:
         need = needed_files(spec.data.val_boxes)
         val = graph.dataset(document, spec.data.val, spec.datasets, missing, need=need)
         inputs |= {f"val_{k}": v for k, v in graph.inputs(boxes=val).items()}
+    poses = _input_poses(document, missing)
+    if poses:
+        inputs["poses"] = graph.context.hash(poses)
     weights = _weights(document, missing)
     if spec.weights:
         inputs["weights"] = graph.context.hash(weights)
@@ -77,6 +80,7 @@ def recipe_node(graph: GraphBuilder, document: Document) -> Node:
         val=val,
         made=made,
         weights=weights,
+        poses=poses,
         loader_workers=graph.loader_workers,
     )
     return Node(artefact, job, needs, document, missing)
@@ -116,6 +120,19 @@ def _weights(document: Document, missing: list[str]) -> Path | None:
         return path
     remedy = "make it with 'kpkit import-weights', or give its path from the document's folder"
     missing.append(str(InputError("no such weights file", file=path, remedy=remedy)))
+    return None
+
+
+def _input_poses(document: Document, missing: list[str]) -> Path | None:
+    """The results a refiner learns from; what is not there is added to ``missing``."""
+    spec = document.spec.refinement
+    if spec is None or not spec.poses:
+        return None
+    path = document.path.parent / spec.poses
+    if path.is_file():
+        return path
+    remedy = "give its path from the document's folder"
+    missing.append(str(InputError("no such results file", file=path, row="refinement.poses", remedy=remedy)))
     return None
 
 

@@ -16,7 +16,7 @@ from kpkit.core.progress import Progress
 from kpkit.core.skeletons import SKELETONS
 from kpkit.data.coco import read_annotations
 from kpkit.data.load import LoadedDataset, load_boxes, load_dataset
-from kpkit.data.results import read_detections
+from kpkit.data.results import read_detections, read_results
 from kpkit.ensembles.members import WEIGHTS
 from kpkit.inference.network import best_device
 from kpkit.mining.hard_negatives import THRESHOLDS, mine_hard_negatives
@@ -26,9 +26,13 @@ from kpkit.models.weights import save_weights
 from kpkit.pipeline.job import ArtefactJob
 from kpkit.pipeline.label_job import LABELS
 from kpkit.pipeline.mine_job import NEGATIVES
+from kpkit.refinement.errors import published_errors
+from kpkit.refinement.lesson import refined_errors, refiner_lesson
+from kpkit.refinement.refiner import Refiner
 from kpkit.specs.datasets import Dataset
 from kpkit.specs.recipe import RecipeSpec
 from kpkit.training.checkpoint import load_newest
+from kpkit.training.lesson import HeatmapLesson, Teach
 from kpkit.training.log import write_log
 from kpkit.training.loop import build_network, process_rank, train
 from kpkit.training.sources import TrainingData, Validation, join_sources, trainable, validation_of
@@ -52,6 +56,7 @@ class TrainJob(ArtefactJob):
         val: the validation data set.
         made: folders of the artefacts that H and U come from.
         weights: file that training starts from.
+        poses: results that a refiner learns from.
         loader_workers: processes that prepare crops beside the training process.
     """
 
@@ -60,6 +65,7 @@ class TrainJob(ArtefactJob):
     val: Dataset | None = None
     made: dict[str, Path] = field(default_factory=dict)
     weights: Path | None = None
+    poses: Path | None = None
     loader_workers: int = 0
 
     @property
@@ -84,7 +90,9 @@ class TrainJob(ArtefactJob):
         with self.artefact.working():
             state = self._train(opened, progress)
             told: dict[str, Any] = {"steps": state.step, "seconds": state.seconds}
-            if opened.val is not None:
+            if opened.val is not None and self.spec.refinement:
+                told["refined"] = drawn_and_refined(state.judged, self.spec, opened.val)
+            elif opened.val is not None:
                 told["false_detections"] = false_detections(
                     state.judged, self.spec, opened.val, best_device()
                 )
@@ -111,8 +119,8 @@ class TrainJob(ArtefactJob):
         }
         if "val_AP" in state.log[-1]:
             metrics["val"] = {name: state.log[-1][f"val_{name}"] for name in VAL_FIGURES}
-        if told := read_json(self._trained).get("false_detections"):
-            metrics["false_detections"] = told
+        told = read_json(self._trained)
+        metrics |= {name: told[name] for name in ("false_detections", "refined") if told.get(name)}
         return metrics
 
     def spent(self, finishing: float) -> float:
@@ -133,7 +141,16 @@ class TrainJob(ArtefactJob):
             weights=self.weights,
             progress=progress,
             loader_workers=self.loader_workers,
+            teach=self._teach(data),
         )
+
+    def _teach(self, data: TrainingData) -> Teach:
+        """The lesson: heatmaps, or better poses."""
+        assert self.spec
+        if not self.spec.refinement:
+            return HeatmapLesson
+        poses = read_results(self.poses) if self.poses else None
+        return refiner_lesson(self.spec, data.crops.instances, poses)
 
     def _people(self) -> dict[str, tuple[Instances, LoadedDataset]]:
         """Whom each source shows, with their pictures' data set; all in the network's skeleton."""
@@ -157,16 +174,33 @@ class TrainJob(ArtefactJob):
 
 
 def read_validation(spec: RecipeSpec, dataset: Dataset | None) -> Validation | None:
-    """The recipe's validation set, with the boxes it names, and some of its hard negatives."""
+    """The recipe's validation set, with the boxes it names, and some of its hard negatives.
+
+    A refiner is shown the labelled people themselves.
+    """
     if dataset is None:
         return None
     loaded = load_dataset(dataset, SKELETONS[spec.network.skeleton])
+    if spec.refinement:
+        return validation_of(spec, trainable(loaded.people), loaded)
     nobody = None
     if dataset.detections is not None:
         detections = load_boxes(dataset, loaded, "detections", THRESHOLDS[0])
         nobody = mine_hard_negatives(detections, loaded.people, THRESHOLDS[0])
         nobody = nobody[np.linspace(0, len(nobody) - 1, min(len(nobody), FALSE_DETECTIONS)).astype(int)]
     return validation_of(spec, load_boxes(dataset, loaded, spec.data.val_boxes), loaded, nobody)
+
+
+def drawn_and_refined(network: PoseNetwork, spec: RecipeSpec, val: Validation) -> dict[str, Any]:
+    """The validation set's labels with the paper's errors drawn into them, ``before`` and ``after``.
+
+    Each has VAL_FIGURES, 0 to 1, and how many keypoints have which of ``errors``.
+    """
+    before, after = refined_errors(Refiner(network, spec, best_device()), val, published_errors())
+    return {
+        when: {name: judged.figures[name] for name in VAL_FIGURES} | {"errors": judged.errors}
+        for when, judged in (("before", before), ("after", after))
+    }
 
 
 def cost_metrics(network: PoseNetwork) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from kpkit.ensembles.members import WEIGHTS
 from kpkit.inference.network import best_device, create_network
 from kpkit.models.weights import load_weights, save_weights
 from kpkit.pipeline.job import ArtefactJob
-from kpkit.pipeline.train_job import VAL_FIGURES, cost_metrics, read_validation
+from kpkit.pipeline.train_job import VAL_FIGURES, cost_metrics, drawn_and_refined, read_validation
 from kpkit.specs.datasets import Dataset
 from kpkit.specs.recipe import RecipeSpec
 from kpkit.training.validate import false_detections, validate
@@ -42,9 +42,14 @@ class WeightsJob(ArtefactJob):
         val = read_validation(spec, self.val)
         if val is not None:
             device = best_device()
-            figures = validate(network.to(device), spec, val, device, progress)
+            network = network.to(device)
+            if spec.refinement:
+                metrics["refined"] = drawn_and_refined(network, spec, val)
+                figures = metrics["refined"]["after"]
+            else:
+                figures = validate(network, spec, val, device, progress)
             metrics["val"] = {name: figures[name] for name in VAL_FIGURES}
-            if told := false_detections(network, spec, val, device):
+            if not spec.refinement and (told := false_detections(network, spec, val, device)):
                 metrics["false_detections"] = told
         save_weights(network, work / WEIGHTS, SKELETONS[spec.network.skeleton])
         return metrics

@@ -16,22 +16,19 @@ from kpkit.core.progress import Progress, silent
 from kpkit.core.seeds import generator
 from kpkit.core.skeletons import SKELETONS
 from kpkit.data.crops import CropBatch
-from kpkit.inference.network import codec_of, create_network, normaliser
+from kpkit.inference.network import create_network
 from kpkit.models.layers import HeatmapNorm
 from kpkit.models.network import PoseNetwork
 from kpkit.models.weights import load_weights
 from kpkit.specs.recipe import RecipeSpec
 from kpkit.training.checkpoint import load_newest, save_checkpoint
-from kpkit.training.factors import LossFactors
-from kpkit.training.losses import supervision_loss
+from kpkit.training.lesson import HeatmapLesson, Lesson, Teach
 from kpkit.training.optimizer import set_rate
 from kpkit.training.phases import PhasePlan
 from kpkit.training.resampling import is_due, shown_to_stages
 from kpkit.training.schedule import learning_rate
 from kpkit.training.sources import TrainingData
 from kpkit.training.state import TrainingState
-from kpkit.training.targets import draw_targets, shown_keypoints
-from kpkit.training.validate import validate
 
 
 class _Steps(Dataset[tuple[int, CropBatch | KpkitError]]):
@@ -81,6 +78,7 @@ def train(
     weights: Path | None = None,
     progress: Progress = silent,
     loader_workers: int = 0,
+    teach: Teach = HeatmapLesson,
 ) -> TrainingState:
     """Train a recipe to its end, resuming from the newest whole checkpoint in ``work``.
 
@@ -95,6 +93,7 @@ def train(
         weights: file that training starts from.
         progress: told steps done, with loss and the last validation AP.
         loader_workers: processes that prepare crops; 0 prepares them between the steps.
+        teach: makes what is learnt; heatmaps where nothing else is said.
 
     Returns:
         the final state; ``state.judged`` holds the weights to keep.
@@ -118,7 +117,7 @@ def train(
         num_workers=loader_workers,
         persistent_workers=False,
     )
-    stepper = Stepper(spec, state, device, plan, workers)
+    stepper = Stepper(spec, state, device, plan, workers, teach)
     before, start = state.seconds, time.monotonic()
     for step, batch in loader:
         if isinstance(batch, KpkitError):
@@ -134,7 +133,7 @@ def train(
         if saves or last_of_epoch or state.step % 10 == 0:
             stepper.require_finite()  # before a diverged network is validated or kept
         if last_of_epoch:
-            _end_epoch(spec, data, plan, state, step, device)
+            _end_epoch(spec, data, plan, state, step, stepper.lesson)
         if rank == 0 and saves:
             state.seconds = before + time.monotonic() - start
             save_checkpoint(work, state.step, state.to_checkpoint())
@@ -147,12 +146,16 @@ class Stepper:
     """One optimiser step."""
 
     def __init__(
-        self, spec: RecipeSpec, state: TrainingState, device: torch.device, plan: PhasePlan, workers: int
+        self,
+        spec: RecipeSpec,
+        state: TrainingState,
+        device: torch.device,
+        plan: PhasePlan,
+        workers: int,
+        teach: Teach = HeatmapLesson,
     ) -> None:
         self.spec, self.state, self.device, self.plan = spec, state, device, plan
-        self.codec = codec_of(spec, state.network)
-        self.normalise = normaliser(spec.network, device)
-        self.factors = LossFactors(spec, plan, state.network.stage_count, device)
+        self.lesson = teach(spec, plan, state.network, device)
         # find_unused_parameters stays off: every parameter of a network gets a gradient (tested)
         self.model: nn.Module = (
             state.network if workers == 1 else nn.parallel.DistributedDataParallel(state.network)
@@ -160,32 +163,11 @@ class Stepper:
         self.loss = torch.zeros((), device=device)
 
     def __call__(self, step: int, batch: CropBatch) -> None:
-        spec, state, training = self.spec, self.state, self.spec.training
+        state, training = self.state, self.spec.training
         state.network.train()
         place = self.plan.place(step, in_phase=training.schedule.restart)
         set_rate(state.optimizer, learning_rate(training.schedule, training.learning_rate, *place))
-        images = self.normalise(batch.images).contiguous(memory_format=torch.channels_last)
-        points, visibility, weight, inside, negative = (
-            torch.from_numpy(array).to(self.device)
-            for array in (
-                batch.keypoints, batch.visibility, batch.keypoint_weight, batch.inside, batch.negative,
-            )
-        )  # fmt: skip
-        points, weight, negative = points.float(), weight.float(), negative[:, None]
-        present = (visibility > 0) & shown_keypoints(spec.codec, self.codec, points, inside) & ~negative
-        outputs = state.network.outputs
-        targets = draw_targets(spec.codec, self.codec, outputs, points, present)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=spec.network.precision == "bf16"):
-            predictions = self.model(images)
-        self.loss = supervision_loss(
-            predictions,
-            outputs,
-            targets,
-            torch.where(negative, 1.0, present * weight),
-            training.ohkm,
-            empty=self._empty(batch, present & (visibility > 1)) if training.zero_unseen else None,
-            factors=self.factors(batch, state.shown),
-        )
+        self.loss = self.lesson.loss(step, batch, self.model, state.shown)
         state.optimizer.zero_grad(set_to_none=True)
         self.loss.backward()
         if training.clip_norm:
@@ -197,13 +179,6 @@ class Stepper:
         # added up on the device: reading it every step would wait for a GPU
         state.loss_sum = state.loss_sum.to(self.device) + self.loss.detach().double()
         state.loss_count += 1
-
-    def _empty(self, batch: CropBatch, visible: torch.Tensor) -> torch.Tensor:
-        """Keypoints to learn as absent: those of COCO's people that are not visible.
-
-        What A and U do not label may well be there.
-        """
-        return ~visible & torch.from_numpy(batch.source == "C").to(self.device)[:, None]
 
     def require_finite(self) -> None:
         if not torch.isfinite(self.loss):
@@ -219,7 +194,7 @@ def _end_epoch(
     plan: PhasePlan,
     state: TrainingState,
     step: int,
-    device: torch.device,
+    lesson: Lesson,
 ) -> None:
     """Log the epoch, with a validation where one is due."""
     training, epoch = spec.training, plan.epoch_of(step)
@@ -238,7 +213,7 @@ def _end_epoch(
     last = state.step == plan.total_steps
     due = training.validate_every and (epoch + 1) % training.validate_every == 0
     if data.val is not None and (due or last):
-        figures = validate(state.judged, spec, data.val, device)
+        figures = lesson.judge(state.judged, data)
         row |= {f"val_{name}": figures[name] for name in ("AP", "AP50", "AR")}
     state.log.append(row)
 

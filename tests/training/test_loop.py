@@ -18,7 +18,7 @@ from kpkit.data.crops import CropBatch, CropDataset
 from kpkit.data.load import LoadedDataset
 from kpkit.models.layers import HeatmapNorm
 from kpkit.specs.recipe import CodecSpec, RecipeSpec
-from kpkit.training import loop
+from kpkit.training import lesson
 from kpkit.training.checkpoint import load_newest
 from kpkit.training.log import COLUMNS, write_log
 from kpkit.training.loop import build_network, train
@@ -218,7 +218,7 @@ def test_negatives_weigh_everywhere_and_nothing_is_drawn_for_them(
         seen.append((given[2][-1].amax((2, 3)) > 0.5, given[3]))
         return supervision_loss(*given, empty=empty, factors=factors)
 
-    monkeypatch.setattr(loop, "supervision_loss", noting)
+    monkeypatch.setattr(lesson, "supervision_loss", noting)
     data = training_data(spec, partly)
     run(spec, data, tmp_path)
     present, weight = seen[0]
@@ -243,7 +243,7 @@ def test_soft_labels_weigh_as_they_say_and_negatives_fully(
         seen.append(given[3])
         return supervision_loss(*given, empty=empty, **more)
 
-    monkeypatch.setattr(loop, "supervision_loss", noting)
+    monkeypatch.setattr(lesson, "supervision_loss", noting)
     spec = recipe(phases=["CH"], epochs=[1], batch_size=16)
     run(spec, training_data(spec, replace(dots, people=dots.people.with_(
         keypoints=keypoints, keypoint_weight=soft))), tmp_path)  # fmt: skip
@@ -267,7 +267,7 @@ def test_unseen_keypoints_of_coco_become_empty_where_the_recipe_says_so(
         seen.append((given[3], empty))
         return supervision_loss(*given, empty=empty, **more)
 
-    monkeypatch.setattr(loop, "supervision_loss", noting)
+    monkeypatch.setattr(lesson, "supervision_loss", noting)
     spec = recipe(phases=["CH"], epochs=[1], batch_size=16, zero_unseen=True)
     run(spec, training_data(spec, replace(dots, people=people)), tmp_path)
     weight, empty = seen[0]
