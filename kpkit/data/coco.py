@@ -16,23 +16,22 @@ from kpkit.core.errors import InputError
 from kpkit.core.instances import ImageTable, Instances
 from kpkit.core.skeletons import COCO17, Skeleton
 from kpkit.core.visibility import VisibilityCodes
+from kpkit.data.annotation_cache import cache_folder, remembered
 from kpkit.data.coco_write import write_annotations
 from kpkit.data.compact import compact
 from kpkit.data.image_lists import ImageRow, checked_images, image_table, read_image_list, write_image_list
 from kpkit.data.json_rows import (
-    BOX,
     INT64,
     UNREADABLE,
     Label,
-    check_boxes,
     decode_document,
     decode_rows,
     read_bytes,
     refuse_first,
-    repeated,
     row_label,
 )
 from kpkit.data.json_stream import UnclearError, stream_tables
+from kpkit.data.label_checks import check_labels
 from kpkit.data.number_text import number_rows
 from kpkit.data.visibility import check_codes
 
@@ -71,15 +70,23 @@ class _Annotation(msgspec.Struct, gc=False):
 
 
 def read_annotations(
-    path: str | Path, *, skeleton: Skeleton = COCO17, codes: VisibilityCodes | None = None
+    path: str | Path,
+    *,
+    skeleton: Skeleton = COCO17,
+    codes: VisibilityCodes | None = None,
+    cache: Path | None = None,
 ) -> tuple[ImageTable, Instances]:
     """Read a COCO person-keypoints file, plain or gzipped.
+
+    Files of a megabyte and more are kept as arrays where there is a cache (data/annotation_cache.py) and then
+    read from it until they change.
 
     Args:
         path: the file.
         skeleton: what its keypoints are; names given in the file must agree.
         codes: what the visibility codes of a converted file mean; they must agree with where its keypoints
             lie. None takes them as COCO's.
+        cache: folder of the cache; KPKIT_CACHE overrides it. Without both there is none.
 
     Returns:
         Every picture, and every annotation of the category named "person" (or of id 1), in file order:
@@ -95,6 +102,17 @@ def read_annotations(
             occurs twice; an unknown image; a file name that leaves its folder. A zero box without labelled
             keypoints passes: original COCO files hold such rows (cocodataset/cocoapi issue 355).
     """
+    folder = cache_folder(cache)
+    if folder is None:
+        return _read(path, skeleton, codes)
+    name = "" if codes is None else codes.name
+    return remembered(path, folder, skeleton, name, lambda: _read(path, skeleton, codes))
+
+
+def _read(
+    path: str | Path, skeleton: Skeleton, codes: VisibilityCodes | None
+) -> tuple[ImageTable, Instances]:
+    """As read_annotations, from the file itself."""
     try:
         return _read_in_passing(path, skeleton, codes)
     except (UnclearError, InputError, *UNREADABLE):  # the slower reader names what is wrong, if anything is
@@ -200,19 +218,10 @@ class _People:
         keypoints = self._joined(len(ids))
         area = np.where(np.isnan(area), AREA_OF_BOX * box[:, 2] * box[:, 3], area)
         path, label = self.path, _label(place, ids)
-        refuse_first(repeated(ids), path, label, "the annotation id occurs twice", "give each its own id")
-        unknown = images.rows_of(image_id) < 0
-        refuse_first(unknown, path, label, lambda k: f"image {image_id[k]} is not in the file's images")
         if codes is not None:
             check_codes(keypoints, codes, self.skeleton, path, label)
             keypoints[:, :, 2] = codes.to_coco(keypoints[:, :, 2])
-        visibility = keypoints[:, :, 2]
-        wrong = ~((visibility == 0) | (visibility == 1) | (visibility == 2)).all(axis=1)
-        remedy = "see COCO's data format"
-        refuse_first(wrong, path, label, "a keypoint's visibility is not 0, 1 or 2", remedy)
-        refuse_first((box[:, 2:] < 0).any(axis=1), path, label, "the box's width or height is negative", BOX)
-        check_boxes(box, (visibility > 0).any(axis=1), path, label)
-        refuse_first(area < 0, path, label, "the area is negative")
+        check_labels(images, ids, image_id, box, area, keypoints, path, label)
         weight = None
         if self.weights:
             weight = np.ones(keypoints.shape[:2])

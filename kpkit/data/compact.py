@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 _KINDS = (np.uint8, np.int16, np.int32, np.float32)
+_BLOCK = 1 << 16
 
 
 def compact(values: np.ndarray) -> np.ndarray:
@@ -15,9 +16,17 @@ def compact(values: np.ndarray) -> np.ndarray:
     """
     if values.dtype == bool:
         return values.astype(np.uint8)
-    for kind in _KINDS:
+    kind = next((kind for kind in _KINDS if _keeps(values, kind)), None)
+    return values if kind is None else values.astype(kind)
+
+
+def _keeps(values: np.ndarray, kind: type) -> bool:
+    """Whether a type gives the bits back; looked at in blocks, so that no second array of 64 bits is made."""
+    flat = values.reshape(-1)
+    for start in range(0, flat.size, _BLOCK):
+        part = flat[start : start + _BLOCK]
         with np.errstate(invalid="ignore", over="ignore"):
-            small = values.astype(kind)
-        if np.array_equal(small.astype(values.dtype).view(np.int64), values.view(np.int64)):
-            return small
-    return values
+            back = part.astype(kind).astype(part.dtype)
+        if not np.array_equal(back.view(np.int64), part.view(np.int64)):
+            return False
+    return True

@@ -52,7 +52,9 @@ def load_dataset(
     if dataset.format == "coco":
         codes = CODES[dataset.visibility] if dataset.declared else None
         spoken = SKELETONS[dataset.skeleton]
-        images, people = read_annotations(dataset.annotations, skeleton=spoken, codes=codes)
+        images, people = read_annotations(
+            dataset.annotations, skeleton=spoken, codes=codes, cache=dataset.cache
+        )
     elif dataset.format == "aic":
         images, people = read_aic(dataset.annotations, codes=CODES[dataset.visibility])
     else:

@@ -23,6 +23,8 @@ _PADDING = b"0" * 8  # the first number's word begins before it
 _COMMA, _MINUS, _POINT, _CLOSE = b",-.]"
 _LONGEST = 8
 _EXACT = 2**53
+_BLOCK = 1 << 13
+"""Numbers turned at once: arrays of 64 KiB, which the allocator hands out again; it maps larger ones anew."""
 _TENS = 10 ** np.arange(_LONGEST + 1, dtype=np.int64)
 _ALL_BITS = np.uint64(2**64 - 1)
 _FOLDS = (
@@ -51,11 +53,21 @@ def number_rows(
     Raises:
         InputError: the first row that is no list of ``width`` finite numbers.
     """
-    if not texts:
-        return np.zeros((0, width))
-    found = _plain_rows(b"".join(texts), len(texts), width)
-    if found is not None:
-        return found
+    rows = np.empty((len(texts), width))
+    step = max(1, _BLOCK // width)
+    for start in range(0, len(texts), step):
+        part = texts[start : start + step]
+        found = _plain_rows(b"".join(part), len(part), width)
+        if found is None:
+            return _any_rows(texts, width, field, path, label, form)
+        rows[start : start + step] = found
+    return rows
+
+
+def _any_rows(
+    texts: Sequence[msgspec.Raw], width: int, field: str, path: str | Path, label: Label, form: str
+) -> np.ndarray:
+    """As number_rows, of numbers in any form, one row after the other."""
     rows = np.empty((len(texts), width))
     for k, text in enumerate(texts):
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kpkit.core.errors import InputError
@@ -49,7 +49,8 @@ class Context:
             cause, remedy = f"unknown data set {name!r}", did_you_mean(name, [*KNOWN, *own])
             raise InputError(cause, file=named_in, remedy=remedy)
         try:
-            return resolve(name, data_root(self.data), own, need=need, pictures=pictures, more=more)
+            found = resolve(name, data_root(self.data), own, need=need, pictures=pictures, more=more)
+            return replace(found, cache=self.runs / ".cache")
         except InputError as error:
             if str(error) not in missing:
                 missing.append(str(error))

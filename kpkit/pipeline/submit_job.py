@@ -64,7 +64,7 @@ class SubmitJob(ArtefactJob):
         truth = self.dataset.annotations if self.dataset.format == "coco" else self.dataset.truth
         if truth is not None:
             # judged as the server would: from the file, on the pictures the truth knows
-            images, people = read_annotations(truth)
+            images, people = read_annotations(truth, cache=self.dataset.cache)
             metrics["judged"] = evaluate(
                 people, read_results(written.json), images=images, only_truth_images=True
             )

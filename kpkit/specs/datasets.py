@@ -136,7 +136,8 @@ class Dataset:
 
     ``detections`` and ``truth`` are None where the data set has none (``truth``: the sealed annotations of a
     practice world's test split). ``skeleton`` and ``visibility`` say how the annotations are to be read.
-    ``more_detections``: files of further detectors, where an ensemble names them.
+    ``more_detections``: files of further detectors, where an ensemble names them. ``cache``: where a run
+    keeps the annotations as arrays.
     """
 
     name: str
@@ -149,6 +150,7 @@ class Dataset:
     skeleton: SkeletonName = "coco17"
     visibility: VisibilityName = "coco"
     more_detections: tuple[Path, ...] = ()
+    cache: Path | None = None
 
     @property
     def declared(self) -> str:
