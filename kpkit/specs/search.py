@@ -61,7 +61,15 @@ TECHNIQUES: dict[str, dict[str, Any]] = {
 no kernel; 5 is that of MSPN's code."""
 
 PLAIN: dict[str, dict[str, Any]] = {
-    "decode": {"flip_shift": 0.0, "blur": 0, "refine": "argmax"},
+    "decode": {
+        "flip_shift": 0.0,
+        "blur": 0,
+        "blur_sigma": 0.0,
+        "refine": "argmax",
+        "refine_blur": 0,
+        "refine_blur_sigma": 0.0,
+        "border": "zero",
+    },
     "poses": {"nms": "hard", "scoring": "mean"},
 }
 
@@ -72,8 +80,16 @@ SWEEPS: dict[str, dict[str, Any]] = {
         "values": [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, "exact"],
     },
     "sub-pixel rule": {
-        "key": "decode.refine",
-        "values": ["argmax", "quarter", "parabola"],
+        "key": "decode",
+        "values": [
+            {"refine": "argmax"},
+            {"refine": "quarter"},
+            {"refine": "quarter_second"},
+            {"refine": "parabola"},
+            {"refine": "paraboloid"},
+            {"refine": "dark", "blur": 0, "refine_blur": 11},
+            {"refine": "dark_udp", "blur": 0, "refine_blur": 11, "border": "reflect"},
+        ],
     },
     "blur": {"key": "decode.blur", "values": [0, 3, 5, 7, 9, 11]},
     "box NMS": {

@@ -250,5 +250,7 @@ def test_the_shipped_grid_fits_every_source_of_boxes(tmp_path: Path) -> None:
     titles = {source: [table.title for table in grid_tables(document(tmp_path, boxes={"source": source}))]
               for source in ("truth", "detections")}  # fmt: skip
     assert "box NMS" in titles["detections"] and "box NMS" not in titles["truth"]
+    udp = {"refine": "dark_udp", "refine_blur": 11, "border": "reflect"}
+    assert grid_tables(document(tmp_path, decode=udp))[0].rows[0].setting.decode.refine == "argmax"
     fused = document(tmp_path, boxes={"source": "detections", "nms": "fusion"})
     assert "box NMS" not in [table.title for table in grid_tables(fused)]
