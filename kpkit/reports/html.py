@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from kpkit.core.files import read_json, write_text
 from kpkit.reports.cells import Cell, clock, heading, shown
 from kpkit.reports.compare import SHOWN, comparison_of, verdicts
 from kpkit.reports.curves import LOG, read_log, training_curves
+from kpkit.reports.errors import COSTS, ErrorTables, ensemble_errors, keypoint_headings
 from kpkit.reports.ledger import ledger_of, percent
 from kpkit.reports.manifests import Entry, read_entries
 from kpkit.reports.strips import Picture, best_and_worst
@@ -69,6 +71,8 @@ def write_report(
     entries = sorted(read_entries(runs), key=_place)
     table = comparison_of(ledger_of(entries), names)
     notes: list[str] = []
+    keys = set(table.loc[table["row"] == "ensemble", "artefact"])
+    judged = [entry for entry in _of(entries, "ensembles") if entry.manifest.key in keys]
     text = _environment().get_template("report.html.j2").render(
         script=Markup(SORT),
         script_hash=base64.b64encode(hashlib.sha256(SORT.encode()).digest()).decode(),
@@ -82,7 +86,9 @@ def write_report(
         negatives=_of(entries, "hard_negatives"),
         labels=_of(entries, "pseudo_labels"),
         submissions=[_submission(entry) for entry in _of(entries, "submissions")],
-        strips=_strips(table, entries, data, pictures, notes),
+        strips=_strips(judged, data, pictures, notes),
+        errors=_errors(judged, data),
+        error_headings=(COSTS, keypoint_headings()),
         ledger=_grid(ledger_of(entries), LEDGER),
         notes=notes,
     )  # fmt: skip
@@ -155,13 +161,11 @@ def _submission(entry: Entry) -> dict[str, Any]:
 
 
 def _strips(
-    table: pd.DataFrame, entries: list[Entry], data: Path | None, count: int, notes: list[str]
+    judged: list[Entry], data: Path | None, count: int, notes: list[str]
 ) -> list[tuple[str, list[tuple[str, list[Picture]]]]]:
     """(ensemble, rows of pictures) for each judged ensemble compared; what is absent goes to notes."""
-    keys = set(table.loc[table["row"] == "ensemble", "artefact"])
-    judged = [entry for entry in _of(entries, "ensembles") if entry.manifest.key in keys]
     if data is None and judged:
-        notes.append("No data folder was named (--data), so no pictures are shown.")
+        notes.append("No data folder was named (--data), so no pictures are shown, and no errors.")
     if data is None:
         return []
     found = []
@@ -172,4 +176,15 @@ def _strips(
             notes.append(f"No pictures of {entry.manifest.name}: {error}.")
             continue
         found.append((entry.manifest.name, [("Best", strips.best), ("Worst", strips.worst)]))
+    return found
+
+
+def _errors(judged: list[Entry], data: Path | None) -> list[tuple[str, ErrorTables]]:
+    """(ensemble, its errors) where the labels are at hand; the notes on pictures say where they are not."""
+    if data is None:
+        return []
+    found = []
+    for entry in judged:
+        with contextlib.suppress(InputError):
+            found.append((entry.manifest.name, ensemble_errors(entry, data)))
     return found

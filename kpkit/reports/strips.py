@@ -10,21 +10,13 @@ import cv2
 import numpy as np
 
 from kpkit.core.crops import transform
-from kpkit.core.errors import InputError
-from kpkit.core.files import file_hash, safe_join
+from kpkit.core.files import safe_join
 from kpkit.core.instances import Instances
-from kpkit.data.coco import read_annotations
 from kpkit.data.images import read_image
-from kpkit.data.results import read_poses
 from kpkit.evaluation.ap import per_image_scores
-from kpkit.inference.finish import finish_poses
 from kpkit.reports.drawing import draw_poses, strip, zoom
-from kpkit.reports.manifests import MANIFEST, Entry
-from kpkit.specs.base import parse
-from kpkit.specs.datasets import resolve
-from kpkit.specs.poses import PosesSpec
-
-POSES = "ensemble.npz"
+from kpkit.reports.judged_poses import read_judged
+from kpkit.reports.manifests import Entry
 
 
 @dataclass(frozen=True)
@@ -71,19 +63,9 @@ def best_and_worst(entry: Entry, data: Path, *, count: int = 4, height: int = 23
         InputError: the data set or a picture is not there, or the annotations are not those the ensemble
             was judged on.
     """
-    dataset = resolve(str(entry.manifest.document.get("split", "")), data)
-    if file_hash(dataset.annotations) != entry.manifest.inputs.get("boxes_annotations"):
-        raise InputError(
-            f"not the annotations that {entry.manifest.name} was judged on",
-            file=dataset.annotations,
-            remedy="name its data folder with --data",
-        )
-    images, truth = read_annotations(dataset.annotations)
-    rules = parse(PosesSpec, entry.manifest.document.get("poses", {}), entry.folder / MANIFEST)
-    # which poses are drawn does not hang on how scores were learned, which only the entry's val set tells
-    rules = rules.model_copy(update={"scoring": "mean"})
-    poses = finish_poses(read_poses(entry.folder / POSES), rules)
-    truth = truth[~truth.crowd & (truth.num_labelled > 0)]
+    found = read_judged(entry, data)
+    dataset, images, poses = found.dataset, found.images, found.poses
+    truth = found.truth[~found.truth.crowd & (found.truth.num_labelled > 0)]
     judged = per_image_scores(truth, poses, images=images)
     best, worst = choose(judged, count)
     drawn = []
@@ -98,7 +80,7 @@ def best_and_worst(entry: Entry, data: Path, *, count: int = 4, height: int = 23
                 poses[poses.image_id == image_id],
                 oks=float(judged["oks"][row]),
                 height=height,
-                floor=rules.score_floor,
+                floor=found.rules.score_floor,
             )
         )
     return Strips(drawn[: len(best)], drawn[len(best) :])

@@ -12,7 +12,10 @@ import numpy as np
 import pytest
 
 from kpkit.core.errors import InputError
+from kpkit.data.coco import read_annotations
+from kpkit.evaluation.error_costs import ERRORS
 from kpkit.reports.curves import read_log, training_curves
+from kpkit.reports.errors import ensemble_errors
 from kpkit.reports.html import SORT, write_report
 from kpkit.reports.manifests import read_entry
 from kpkit.reports.strips import best_and_worst, choose
@@ -100,6 +103,22 @@ def test_pictures_are_whole_and_differ_from_the_plain_ones(page: str) -> None:
     for data, width, height in pictures:
         image = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR)
         assert image.shape == (int(height), int(width), 3)
+
+
+def test_errors_of_the_ensemble(page: str, finished: FakeRuns, tmp_path: Path) -> None:
+    words = re.sub(r"\s+", " ", _Page(page).words)
+    assert "Errors After Ronchi and Perona" in words and "false negative" in words
+    tables = ensemble_errors(read_entry(finished.folders["tiny-on-val2017"]), finished.data)
+    assert [row[0] for row in tables.costs] == list(ERRORS) and not tables.learned
+    truth = read_annotations(finished.data / "coco/annotations/person_keypoints_val2017.json")[1]
+    for row in tables.keypoints:
+        assert 0 < int(row[1]) <= len(truth) and sum(map(float, row[2:])) == pytest.approx(100, abs=0.3)
+    assert "alone gains" not in without_data(finished, tmp_path)
+
+
+def without_data(finished: FakeRuns, folder: Path) -> str:
+    write_report(finished.runs, folder / "bare.html")
+    return (folder / "bare.html").read_text()
 
 
 def test_equal_runs_equal_bytes(page: str, finished: FakeRuns, tmp_path: Path) -> None:
