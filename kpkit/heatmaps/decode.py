@@ -80,6 +80,8 @@ def decode(
     """
     if len(heatmaps.shape) != 4:
         raise KpkitError(f"heatmaps of {len(heatmaps.shape)} axes; decode wants (people, keypoints, h, w)")
+    if flipped is not None and isinstance(flipped, np.ndarray) != isinstance(heatmaps, np.ndarray):
+        raise KpkitError("heatmaps and flipped ones must both be numpy arrays or both torch tensors")
     if flipped is not None and flipped.shape != heatmaps.shape:
         raise KpkitError(f"heatmaps are {tuple(heatmaps.shape)}, the flipped ones {tuple(flipped.shape)}")
     rule = make_rule(

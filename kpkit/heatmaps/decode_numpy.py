@@ -12,6 +12,8 @@ from kpkit.heatmaps.rule import NOT_FINITE, Found, Rule
 
 _CHUNK_BYTES = 1 << 18
 """Heatmaps per pass: the temporaries of more leave a core's second cache."""
+_FILTERED_CHUNK_BYTES = 1 << 21
+"""The same where filtered maxima are looked for, by many small operations."""
 
 
 def find_arrays(maps: np.ndarray, flipped: np.ndarray | None, rule: Rule) -> Found:
@@ -21,7 +23,8 @@ def find_arrays(maps: np.ndarray, flipped: np.ndarray | None, rule: Rule) -> Fou
     reach = rule.radius + (len(taps) - 1 if taps is not None else 0)
     found = Found.empty(n * keypoints, rule)
     around = np.empty((n * keypoints, 2 * reach + 1, 2 * reach + 1), np.float32)
-    step = max(1, _CHUNK_BYTES // (keypoints * height * width * 4))
+    chunk = _CHUNK_BYTES if rule.taps is None else _FILTERED_CHUNK_BYTES
+    step = max(1, chunk // (keypoints * height * width * 4))
     for begin in range(0, n, step):
         people = slice(begin, begin + step)
         rows = slice(begin * keypoints, min(begin + step, n) * keypoints)
@@ -54,10 +57,14 @@ def _doubled_mean(maps: np.ndarray, flipped: np.ndarray | None, rule: Rule) -> n
 def _peaks(maps: np.ndarray, rule: Rule, rows: slice, found: Found) -> np.ndarray:
     """Fill in the highest pixels of (M, h, w) maps; returns the maps that the refinement reads."""
     flat = maps.reshape(len(maps), -1)
-    if not np.isfinite(np.add.reduce(flat, axis=None)):
+    owner = np.arange(len(maps))
+    place = flat.argmax(axis=1)
+    # a NaN is the highest as well as the lowest of its map, wherever it is
+    if not (np.isfinite(flat[owner, place]) & np.isfinite(flat[owner, flat.argmin(axis=1)])).all():
         raise KpkitError(NOT_FINITE)
     if rule.taps is not None and rule.refine_taps is None:
-        place, value, other_x, other_y = filtered_peaks(maps, rule.taps, rule.reflect, rule.second)
+        raw = np.stack(np.divmod(place, maps.shape[2])[::-1])
+        place, value, other_x, other_y = filtered_peaks(maps, raw, rule.taps, rule.reflect, rule.second)
         found.place[rows], found.highest[rows] = place, value
         if rule.second:
             found.other[0, rows], found.other[1, rows] = other_x, other_y
@@ -65,8 +72,7 @@ def _peaks(maps: np.ndarray, rule: Rule, rows: slice, found: Found) -> np.ndarra
     if rule.taps is not None:
         maps = blur_maps(maps[None], rule.taps, rule.reflect)[0]
         flat = maps.reshape(len(maps), -1)
-    owner = np.arange(len(maps))
-    place = flat.argmax(axis=1)
+        place = flat.argmax(axis=1)
     found.place[rows], found.highest[rows] = place, flat[owner, place]
     if rule.second:
         flat = flat.copy()

@@ -12,7 +12,7 @@ _SLACK = 1e-5
 
 
 def filtered_peaks(
-    maps: np.ndarray, taps: np.ndarray, reflect: bool, second: bool
+    maps: np.ndarray, raw: np.ndarray, taps: np.ndarray, reflect: bool, second: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The highest pixel of each filtered map, and the second highest if asked for.
 
@@ -22,6 +22,7 @@ def filtered_peaks(
 
     Args:
         maps: (M, h, w) finite float32.
+        raw: (2, M) x and y of the highest pixels before the filter.
         taps: half kernel.
         reflect: what is outside is the map's mirror image, not zero.
         second: also the second highest. Around zero borders the pixels next to the map take part in it.
@@ -33,8 +34,7 @@ def filtered_peaks(
     count, height, width = maps.shape
     ring = 1 if second and not reflect else 0
     top = maps.max(axis=2)
-    peak_y = top.argmax(axis=1)
-    peak_x = maps[np.arange(count), peak_y].argmax(axis=1)
+    peak_x, peak_y = raw
     near = windows(maps, np.arange(count), peak_x, peak_y, len(taps) - 1 + second, reflect)
     near = convolve(near, taps).reshape(count, -1)
     sure = near[:, near.shape[1] // 2]
@@ -70,10 +70,12 @@ def windows(
     if reflect:
         rows, columns = reflected(rows, height), reflected(columns, width)
         return maps[owner[:, None, None], rows[:, :, None], columns[:, None, :]]
+    lines = (owner * height)[:, None] + rows.clip(0, height - 1)
+    found = maps.reshape(-1).take((lines * width)[:, :, None] + columns.clip(0, width - 1)[:, None, :])
+    cut = np.nonzero((x < radius) | (x >= width - radius) | (y < radius) | (y >= height - radius))[0]
+    rows, columns = rows[cut], columns[cut]
     inside_y, inside_x = (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
-    index = rows.clip(0, height - 1)[:, :, None] * width + columns.clip(0, width - 1)[:, None, :]
-    found = maps.reshape(-1).take(index + (owner * (height * width))[:, None, None])
-    found *= inside_y[:, :, None] & inside_x[:, None, :]
+    found[cut] *= inside_y[:, :, None] & inside_x[:, None, :]
     return found
 
 

@@ -138,6 +138,12 @@ def test_tensors_come_back_as_tensors() -> None:
         np.testing.assert_allclose(values, scores, atol=1e-9 + tolerance / 20)
 
 
+def test_arrays_and_tensors_are_not_mixed() -> None:
+    maps = drawn("peaks", 1)
+    with pytest.raises(KpkitError, match="both be numpy arrays or both torch tensors"):
+        decode(maps, torch.from_numpy(maps))
+
+
 def test_nothing_given_is_changed() -> None:
     plain, mirrored = drawn("peaks", 1), drawn("peaks", 2)
     before = plain.copy(), mirrored.copy()
