@@ -17,7 +17,7 @@ _LEAST = 1e-3
 
 
 def oks_merge(
-    members: Sequence[Instances], threshold: float = 0.5, weights: Sequence[float] | None = None
+    members: Sequence[Instances], threshold: float = 0.8, weights: Sequence[float] | None = None
 ) -> Instances:
     """Merge poses that mean one person.
 
@@ -32,6 +32,7 @@ def oks_merge(
     Args:
         members: each one's finished poses of the same pictures, scores 0..1; keypoint scores are cut to 0..1.
         threshold: OKS in 0..1 above which two poses are one person, by the area of their keypoints' extent.
+            A low one averages poses that disagree, which makes points that nobody saw.
         weights: positive, one per member; all 1 by default.
 
     Returns:

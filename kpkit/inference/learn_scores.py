@@ -15,8 +15,9 @@ from kpkit.inference.learned_scores import LearnedScores
 from kpkit.inference.pose_features import feature_names, pose_features
 
 FOLDS = 5
-TREES, LEAF, SAMPLE = 100, 5, 20_000
-"""Trees, fewest poses in a leaf, most poses a tree is grown on; the last bounds time and size on COCO."""
+TREES, LEAF, SAMPLE = 100, 10, 20_000
+"""Trees; fewest poses in a leaf, or a twentieth of few poses; most poses a tree is grown on, which bounds
+time and size on COCO."""
 _MATCHED_IGNORED = (0.1, 0.5)
 """Least OKS with the person a pose is of, and with one who is not judged (COCO ignores poses from .5 on)."""
 _EVERYONE = 1 << 30
@@ -94,7 +95,7 @@ def _grown(features: np.ndarray, target: np.ndarray, poses: Instances) -> Learne
 
     forest = RandomForestRegressor(
         TREES,
-        min_samples_leaf=LEAF,
+        min_samples_leaf=max(1, min(LEAF, len(features) // 20)),
         max_features=1 / 3,
         max_samples=min(SAMPLE, len(features)),
         random_state=0,

@@ -122,7 +122,7 @@ class EnsembleSpec(Spec):
     val: str = ""
     boxes: BoxesSpec = BoxesSpec()
     common_stride: PositiveInt | None = None
-    merge_oks: Share = 0.5
+    merge_oks: Share = 0.8
     decode: DecodeSpec = DecodeSpec()
     poses: PosesSpec = PosesSpec()
     heatmaps: StoreSpec = StoreSpec()
