@@ -188,7 +188,7 @@ def test_techniques_alone_left_out_and_together(
     assert [row.name for row in first.rows] == names
     rows = {row.name: row for row in first.rows}
     assert rows["all but SSP"].on == ["SOA", "Soft-NMS", "GF"]
-    assert rows["plain"].gain is None and rows["SSP"].gain["value"] > 0  # type: ignore[index]
+    assert rows["plain"].gain is None and rows["SSP"].gain["value"] > 0
     assert rows["all"].figures["AP"] > rows["plain"].figures["AP"]
     # the sweep has every technique on, its shift aside
     values = {row.name: row.figures for row in sweep.rows}
