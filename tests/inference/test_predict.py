@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -403,3 +404,100 @@ def test_the_codec_is_the_recipe_s_crop_and_the_network_s_stride() -> None:
     spec = recipe("megvii", codec={"margins": [1.2, 1.3]})
     assert codec_of(spec, build_network(spec)) == Codec("megvii", SIZE, 4, 1.0, (1.2, 1.3))
     assert crop_geometry(spec) == CropGeometry(SIZE, "classic", 1.0, (1.2, 1.3))
+
+
+# --- test-time views
+
+
+class Brightness(PoseNetwork):
+    """Every keypoint's map is how red the crop is where the map's pixels lie."""
+
+    def __init__(self, spec: RecipeSpec) -> None:
+        super().__init__(keypoints=17, input_size=spec.network.input_size)
+        self.outputs = (Output(stride=4),)
+        self.spec, self.calls = spec, 0
+
+    def stream(self, images: Tensor, final_only: bool) -> Iterator[Tensor]:
+        self.calls += 1
+        red = images[:, :1, ::4, ::4] * self.spec.network.std[0] + self.spec.network.mean[0]
+        yield red.expand(-1, 17, -1, -1)
+
+
+def glowing(folder: Path, count: int = 4) -> tuple[CropDataset, np.ndarray]:
+    """Pictures with one red glow each, and its place (N, 2)."""
+    rng = np.random.default_rng(3)
+    box = np.concatenate([rng.uniform(60, 80, (count, 2)), rng.uniform(70, 110, (count, 2))], axis=1)
+    place = box[:, :2] + rng.uniform(0.25, 0.75, (count, 2)) * box[:, 2:]
+    y, x = np.indices((240, 240))
+    paths = []
+    for k, (px, py) in enumerate(place):
+        image = np.zeros((240, 240, 3), np.uint8)
+        image[:, :, 2] = np.rint(250 * np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * 12.0**2)))
+        paths.append(str(folder / f"{k}.png"))
+        cv2.imwrite(paths[-1], image)
+    people = Instances.of(np.arange(count), box, score=np.ones(count), source="D")
+    return CropDataset(people, paths, CropGeometry(SIZE)), place
+
+
+LOOKS = ((1.0, 0.0), (1.2, 0.0), (1.0, 25.0), (0.9, -40.0), (1.1, 180.0))
+
+
+@pytest.mark.parametrize("looks", [LOOKS, LOOKS[1:2], LOOKS[2:3], LOOKS[4:]], ids=str)
+@pytest.mark.parametrize("flip_test", [True, False])
+def test_views_agree_on_the_place(tmp_path: Path, looks: tuple, flip_test: bool) -> None:
+    """A turned and scaled crop, its mirror and the way back: all land on what the picture shows."""
+    crops, place = glowing(tmp_path)
+    spec = recipe(size=(96, 96))
+    net = Brightness(spec)
+    one = Predictor("a", net, spec, CPU, looks)
+    poses, alone = predict_poses(
+        [one], [1.0], one.codec, crops, DecodeSpec(flip_test=flip_test), keep_members=True
+    )
+    assert net.calls == len(looks) * (1 + flip_test)
+    error = in_heatmap_pixels(poses.keypoints[..., :2] - place[:, None], one.codec, poses.box)
+    assert np.abs(error).max() < 0.08
+    assert poses.keypoints[..., 2].min() > 0.9
+    np.testing.assert_allclose(alone["a"].keypoints, poses.keypoints, atol=1e-4)
+
+
+def test_views_are_equal_terms_of_a_member(tmp_path: Path) -> None:
+    """Two views of a member of weight 2 are two members of weight 1 with one view each."""
+    crops, points = scene(tmp_path)
+    plain = oracle(crops, points + 5.0, name="b")
+    spec = recipe(size=(96, 96))
+    codec = common_codec([plain.codec], ["b"], 4)
+    views = [Predictor(f"a{k}", Brightness(spec), spec, CPU, (look,)) for k, look in enumerate(LOOKS[1:3])]
+    both = Predictor("a", Brightness(spec), spec, CPU, LOOKS[1:3])
+    together, _ = predict_poses([plain, both], [1.0, 2.0], codec, crops, EXACT)
+    apart, _ = predict_poses([plain, *views], [1.0, 1.0, 1.0], codec, crops, EXACT)
+    np.testing.assert_allclose(together.keypoints, apart.keypoints, atol=1e-4)
+
+
+def test_weights_per_keypoint_choose_between_members(tmp_path: Path) -> None:
+    crops, points = scene(tmp_path)
+    one, _, other = members(crops, points)
+    weights = np.ones((2, 17))
+    weights[0, :5], weights[1, 5:9] = 0, 0
+    poses, alone = predict_poses([one, other], weights, one.codec, crops, EXACT, keep_members=True)
+    np.testing.assert_array_equal(poses.keypoints[:, :5], alone["c"].keypoints[:, :5])
+    np.testing.assert_array_equal(poses.keypoints[:, 5:9], alone["a"].keypoints[:, 5:9])
+    even, _ = predict_poses([one, other], [1.0, 1.0], one.codec, crops, EXACT)
+    np.testing.assert_array_equal(poses.keypoints[:, 9:], even.keypoints[:, 9:])
+
+
+@pytest.mark.parametrize("count", [3, 12])
+def test_two_batches_of_maps_are_alive(tmp_path: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean and one pass's slice of maps, whatever the number of members, views and mirrors."""
+    monkeypatch.setattr(predict, "BATCH", 64)
+    crops, _ = glowing(tmp_path, 64)
+    spec = recipe(size=(96, 96))
+    net = Brightness(spec)
+    several = [Predictor(str(k), net, spec, CPU, LOOKS[:2]) for k in range(count)]
+    batch = 64 * 17 * 24 * 24 * 4
+    predict_poses(several[:1], [1.0], several[0].codec, crops, EXACT)  # imports, kernels, caches
+    tracemalloc.start()
+    predict_poses(several, [1.0] * count, several[0].codec, crops, EXACT)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    crops_of_two_views = 2 * 64 * 96 * 96 * 3
+    assert peak - crops_of_two_views < 2.6 * batch
