@@ -65,12 +65,13 @@ def read_arrays(path: str | Path, magic: bytes) -> dict[str, np.ndarray]:
     start = len(magic) + 8
     at = start + int.from_bytes(body[len(magic) : start], "little")
     arrays = {}
-    # a DecodeError is a ValueError, and so is what numpy says of an array that the file has no room for
     for entry in msgspec.json.decode(body[start:at], type=list[_Entry]):
         count = math.prod(entry.shape)
+        if count * np.dtype(entry.kind).itemsize > len(body) - at:
+            raise ValueError("the arrays go beyond the file")
         array = np.frombuffer(body, entry.kind, count, at) if count else np.empty(0, entry.kind)
         arrays[entry.name] = array.reshape(entry.shape)
         at += array.nbytes
     if at != len(body):
-        raise ValueError("the arrays do not fill the file")
+        raise ValueError("the arrays end before the file")
     return arrays

@@ -115,9 +115,9 @@ def _plain_rows(joined: bytes, count: int, width: int) -> np.ndarray | None:
     scaled = whole[of] * _TENS[places] + decimals
     if scaled.max(initial=0) > _EXACT:
         return None
-    values = whole.astype(np.float64)
-    values[of] = scaled / _TENS[places]
-    np.negative(values, where=negative, out=values)
+    signs = 1 - 2 * negative.astype(np.int64)
+    values = (whole * signs).astype(np.float64)  # -0 is a whole number and has no sign, -0.0 keeps it
+    values[of] = scaled / _TENS[places] * signs[of]
     return values.reshape(count, width)
 
 
