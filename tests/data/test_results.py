@@ -133,6 +133,34 @@ def test_results_round_trip_within_rounding(
     assert error.max(initial=0) <= 0.5 * 10.0**-decimals + 1e-9
 
 
+@pytest.mark.parametrize("name", ["r.json", "r.json.gz"])
+@pytest.mark.parametrize("count", [0, 1, 3, 6, 7])
+def test_blocks_leave_no_seam_and_equal_poses_give_equal_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, count: int
+) -> None:
+    path, other = tmp_path / name, tmp_path / f"other-{name}"
+    write_results(path, poses(count))
+    monkeypatch.setattr("kpkit.data.results._WRITTEN", 3)
+    write_results(other, poses(count))
+    assert path.read_bytes() == other.read_bytes()
+    text = gzip.decompress(path.read_bytes()) if name.endswith("gz") else path.read_bytes()
+    written = json.loads(text)
+    assert [row["image_id"] for row in written] == poses(count).image_id.tolist()
+    expected = np.round(poses(count).keypoints, 2)
+    expected[:, :, 2] = 1
+    assert [row["keypoints"] for row in written] == expected.reshape(count, 51).tolist()
+
+
+def test_a_fault_in_a_later_block_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    write_results(path, poses())
+    before, broken = path.read_bytes(), poses(3000)
+    broken.keypoints[2500, 3, 0] = np.nan
+    with pytest.raises(InputError, match=r"row 2500 \(image \d+\): a number is NaN"):
+        write_results(path, broken)
+    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["r.json"]
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_writers_refuse_what_json_cannot_hold(tmp_path: Path, bad: float) -> None:
     path = tmp_path / "r.json"
