@@ -1,11 +1,12 @@
-"""How many spoilt labels does a document's agreement rule remove when its teachers swap sides or drift?
+"""How many spoilt labels do a document's rules remove when its teachers swap sides or drift?
 
     python benchmarks/planted_errors.py DOC --data DIR --runs runs [--share 0.1]
 
 DOC is a pseudo-label document with ``audit``, ``min_agreement`` and two teachers or more, already built
 (``kpkit pseudo-label DOC``). Its teachers look at the audit set's boxes again, and in each teacher's heatmaps
-a share of the people have left and right exchanged, or are moved. Labels above ``min_keypoint_score`` that
-were right and are now wrong count as spoilt.
+a share of the people have left and right exchanged, or are moved. A label is spoilt when its point is right
+without the errors and wrong with them. Counted are all points, with agreement alone; then those that the
+document would have labelled without the errors, with all its rules: agreement and the floors of its scores.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kpkit.core.files import read_json
 from kpkit.core.instances import Instances
 from kpkit.data.coco import AREA_OF_BOX
 from kpkit.data.crops import CropDataset, picture_paths
@@ -26,6 +28,7 @@ from kpkit.inference.network import Predictor, best_device
 from kpkit.inference.predict import predict_poses
 from kpkit.pipeline.context import Context
 from kpkit.pipeline.graph import GraphBuilder
+from kpkit.pipeline.node import Node
 from kpkit.pipeline.pose_shards import PoseShards
 from kpkit.pipeline.teachers_job import POSES, TeachersJob
 from kpkit.pseudo_labels.agreement import agreement
@@ -69,11 +72,27 @@ def looked_at(job: TeachersJob, shards: PoseShards, rates: dict[str, float]) -> 
     return Instances.concat(found), np.concatenate(agreed)
 
 
-def right(poses: Instances, truth: Instances, floor: float, least: float) -> np.ndarray:
-    """(N, K) bool: labels above the floor that are right."""
+def right(poses: Instances, truth: Instances, least: float) -> np.ndarray:
+    """(N, K) bool: points that are right, whatever their score."""
     labels = poses.keypoints.copy()
-    labels[:, :, 2] = 2 * (labels[:, :, 2] >= floor)
+    labels[:, :, 2] = 2
     return judge(poses.with_(keypoints=labels), truth).right(least)
+
+
+def solved_floors(labels: Node) -> np.ndarray:
+    """(K,) least scores that the document's audit settled on."""
+    manifest = read_json(labels.artefact.folder / "manifest.json")
+    keypoints = manifest["metrics"]["audit"]["keypoints"]
+    return np.array([np.inf if found["floor"] is None else found["floor"] for found in keypoints.values()])
+
+
+def told(rule: str, effect: Effect) -> str:
+    """One line of the output."""
+    return (
+        f"  {rule}: {effect.spoilt} spoilt, {effect.removed} removed "
+        f"({effect.removed / max(effect.spoilt, 1):.0%}); "
+        f"{effect.kept / max(effect.right, 1):.0%} of the {effect.right} right ones kept"
+    )
 
 
 def main() -> None:
@@ -94,18 +113,26 @@ def main() -> None:
         raise SystemExit(f"build it first: kpkit pseudo-label {options.document}")
     job, shards = audit.job, PoseShards(audit.artefact.folder / POSES)
     truth = load_dataset(job.dataset, check_pictures=False).people
-    sound, _ = shards.joined()
-    before = right(sound, truth, spec.min_keypoint_score, spec.right_oks)
+    sound, members = shards.joined()
+    own = [poses.keypoints for poses in members.values()]
+    area = AREA_OF_BOX * sound.box[:, 2] * sound.box[:, 3]
+    agreed = agreement(sound.keypoints, own, area, sound.skeleton.oks_sigmas) >= spec.min_agreement
+    floors = solved_floors(node)
+    before = right(sound, truth, spec.right_oks)
+    labelled = agreed & (sound.keypoints[:, :, 2] >= floors)
     for error in ("swaps", "drifts"):
         rates = {"swaps": 0.0, "drifts": 0.0} | {error: options.share}
-        poses, agreed = looked_at(job, shards, rates)
-        after = right(poses, truth, spec.min_keypoint_score, spec.right_oks)
-        effect = Effect.of(before, after, agreed >= spec.min_agreement)
+        poses, agreement_then = looked_at(job, shards, rates)
+        after = right(poses, truth, spec.right_oks)
+        agree = agreement_then >= spec.min_agreement
+        print(f"{error} in {options.share:.0%} of each of {len(spec.teachers)} teachers' people")
+        print(told("agreement alone, all points", Effect.of(before, after, agree)))
+        rules = agree & (poses.keypoints[:, :, 2] >= floors)
         print(
-            f"{error} in {options.share:.0%} of each of {len(spec.teachers)} teachers' people: "
-            f"{effect.spoilt} labels spoilt, {effect.removed} removed "
-            f"({effect.removed / max(effect.spoilt, 1):.0%}); "
-            f"{effect.kept / max(effect.right, 1):.0%} of the {effect.right} right ones kept"
+            told(
+                "all rules, what is labelled without errors",
+                Effect.of(before & labelled, after & labelled, rules),
+            )
         )
 
 
