@@ -9,7 +9,20 @@ from typing import Any
 
 import typer
 
-from kpkit.cli import build, compare, data, demo, doctor, export, judge, labels, models, search, weights
+from kpkit.cli import (
+    build,
+    compare,
+    data,
+    demo,
+    doctor,
+    export,
+    judge,
+    labels,
+    models,
+    refine,
+    search,
+    weights,
+)
 
 app = typer.Typer(
     name="kpkit",
@@ -21,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (demo, build, judge, search, compare, models, weights, export, labels, data, doctor):
+for group in (demo, build, judge, refine, search, compare, models, weights, export, labels, data, doctor):
     group.register(app)
 
 

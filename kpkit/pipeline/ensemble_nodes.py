@@ -11,6 +11,7 @@ from kpkit.pipeline.document_checks import check_members
 from kpkit.pipeline.ensemble_job import EnsembleJob
 from kpkit.pipeline.merge_nodes import merge_node
 from kpkit.pipeline.node import Node, hashed_tables, keys, needed_files
+from kpkit.pipeline.refine_nodes import refined_ensemble, refiner_document
 from kpkit.pipeline.submit_job import SubmitJob
 from kpkit.specs.datasets import DatasetSpec, split_name
 from kpkit.specs.ensemble import EnsembleSpec
@@ -89,11 +90,18 @@ def submission_nodes(graph: GraphBuilder, document: Document) -> list[Node]:
     ensemble = load(spec.ensemble, "ensemble", beside=document.path)
     nodes = [] if not ensemble.spec.val else ensemble_on_val(graph, ensemble)
     learned = _learned_on(nodes, document, ensemble)
+    refiner = None if spec.refine == "none" else refiner_document(spec.refine, document, "refine")
+    gate = _refined_on_val(graph, nodes, document, ensemble, refiner)
     for entry in spec.entries:
         missing: list[str] = []
         datasets = spec.datasets | ensemble.spec.datasets
         dataset = graph.dataset(document, entry.images, datasets, missing, pictures=False)
         poses = graph.ensemble(ensemble, entry.images, spec.datasets, False, entry.boxes)
+        if refiner:
+            chosen = gate if spec.refined == "gaining" else None
+            poses = refined_ensemble(
+                graph, document, refiner, poses, entry.images, datasets, spec.poses, chosen
+            )
         inputs = {"poses": poses.artefact.key}
         if learned:
             inputs["scores"] = learned.artefact.key
@@ -116,6 +124,27 @@ def submission_nodes(graph: GraphBuilder, document: Document) -> list[Node]:
         )
         nodes.append(graph.add_node(Node(artefact, job, needs, document, missing)))
     return nodes
+
+
+def _refined_on_val(
+    graph: GraphBuilder, nodes: list[Node], document: Document, ensemble: Document, refiner: Document | None
+) -> Node | None:
+    """The ensemble's poses on val, refined: what refinement is worth, and for which keypoints."""
+    if refiner is None:
+        return None
+    if not nodes:
+        if document.spec.refined == "all":
+            return None
+        raise InputError(
+            f"no val set says which keypoints gain: the ensemble {ensemble.name} names none",
+            file=document.path,
+            row="refined",
+            remedy="name its val, or refine all",
+        )
+    val, own, rules = ensemble.spec.val, ensemble.spec.datasets, document.spec.poses
+    node = refined_ensemble(graph, document, refiner, nodes[0], val, own, rules)
+    nodes.append(node)
+    return node
 
 
 def _learned_on(nodes: list[Node], document: Document, ensemble: Document) -> Node | None:

@@ -16,6 +16,7 @@ from kpkit.pipeline.document_checks import weightless
 from kpkit.pipeline.heatmaps_job import HeatmapsJob
 from kpkit.pipeline.looked_at import looked_at
 from kpkit.pipeline.node import Node
+from kpkit.pipeline.refine_job import RefineJob
 from kpkit.pipeline.search_job import SearchJob
 from kpkit.pipeline.train_job import TrainJob
 from kpkit.pipeline.weights_job import WeightsJob
@@ -102,6 +103,8 @@ def _crops(node: Node) -> int | None:
             boxes, _ = job.choose_boxes(_load(job.dataset))
             looks = sum(len(member.looks) for member in job.members)
             return len(boxes) * looks * (2 if job.decode.flip_test else 1)
+        if isinstance(job, RefineJob):
+            return None
         if isinstance(job, HeatmapsJob) and job.dataset and job.member:
             boxes = looked_at(job.dataset, _load(job.dataset), job.boxes)
             return len(boxes) * len(job.member.looks) * (2 if job.mirrored else 1)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from kpkit.evaluation.errors import KINDS
+
 LABELS = {
     "parameters_M": "params (M)",
     "best_member": "best member",
@@ -27,7 +29,7 @@ LABELS = {
 
 HASHES = ("artefact", "content", "recipe")
 _DECIMALS = {"parameters_M": 2, "GMACs": 2, "false_score": 3, "false_score_half": 3}
-_WHOLE = ("seeds", "steps", "crops", "boxes", "pictures", "people", "poses")
+_WHOLE = ("seeds", "steps", "crops", "boxes", "pictures", "people", "poses", *KINDS)
 
 
 @dataclass(frozen=True)

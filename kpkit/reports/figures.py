@@ -20,6 +20,7 @@ from kpkit.reports.manifests import (
     read_entries,
     read_entry,
 )
+from kpkit.reports.refined import refined_lines
 from kpkit.reports.search import SHOWN as SEARCH_COLUMNS
 from kpkit.reports.search import search_sentences, search_table
 from kpkit.reports.study import shown_columns, study_table_of, study_verdicts
@@ -242,6 +243,7 @@ _LINES: dict[str, Callable[[Entry], list[str]]] = {
     "pseudo_labels": _labels,
     "ensembles": _ensemble,
     "submissions": _submission,
+    "refined": refined_lines,
     "studies": _study,
     "heatmaps": _heatmaps,
     "searches": _search,

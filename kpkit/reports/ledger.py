@@ -60,10 +60,7 @@ def ledger_of(entries: Iterable[Entry]) -> pd.DataFrame:
             rows.append(_row("ensemble", entry, entry.metrics.ensemble, networks(entry, by_key)))
             rows += _members(entry, by_key)
         elif kind == "submissions":
-            poses = by_key.get(entry.manifest.inputs.get("poses", ""))
-            rows.append(
-                _row("submission", entry, entry.metrics.judged, networks(poses, by_key) if poses else None)
-            )
+            rows.append(_row("submission", entry, entry.metrics.judged, _submitted(entry, by_key)))
         elif kind == "pseudo_labels":
             rows.append(_row("pseudo_labels", entry, {}, networks(entry, by_key)))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -74,6 +71,20 @@ def networks(entry: Entry, by_key: dict[str, Entry]) -> list[Entry] | None:
     """The recipes an ensemble or pseudo-label set was made with; None when one of them is not there."""
     found = [by_key.get(entry.manifest.inputs.get(name, "")) for name in entry.weights]
     return None if None in found else [recipe for recipe in found if recipe is not None]
+
+
+def _submitted(entry: Entry, by_key: dict[str, Entry]) -> list[Entry] | None:
+    """The recipes a submission's poses were made with, a refiner's among them; None when one is not there."""
+    poses = by_key.get(entry.manifest.inputs.get("poses", ""))
+    refiners: list[Entry] = []
+    if poses and poses.manifest.kind == "refined":
+        refiner = by_key.get(poses.manifest.inputs["refiner"])
+        if refiner is None:
+            return None
+        refiners.append(refiner)
+        poses = by_key.get(poses.manifest.inputs["poses"])
+    members = networks(poses, by_key) if poses else None
+    return None if members is None else members + refiners
 
 
 def percent(figures: dict[str, float]) -> dict[str, float]:

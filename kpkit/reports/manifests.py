@@ -279,6 +279,47 @@ Metrics = (
     RecipeMetrics | EnsembleMetrics | TeacherMetrics | LabelMetrics | NegativeMetrics | SubmissionMetrics
 )
 
+
+class KeypointGain(msgspec.Struct):
+    """Mean rise of a keypoint's similarity with its place by refinement, -1..1, with its 95 % interval."""
+
+    accepted: bool
+    gain: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+class Difference(msgspec.Struct):
+    """A difference of AP, -1..1, with its 95 % interval over pictures."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class RefinedMetrics(msgspec.Struct):
+    """Refined poses; all but the first two only where the data set is labelled.
+
+    Attributes:
+        poses: how many.
+        refined: names of the keypoints that were moved.
+        figures: COCO's, of the poses ``before``, refined ``whole``, and refined only where the gain's
+            interval ``accepted`` a keypoint.
+        errors: of the same, keypoints by kind of error.
+        better, worse: shares of the people found whose OKS rose or fell.
+    """
+
+    poses: int
+    refined: list[str]
+    figures: dict[str, dict[str, float]] = {}
+    errors: dict[str, dict[str, int]] = {}
+    whole_gain: Difference | None = None
+    accepted_gain: Difference | None = None
+    better: float = 0.0
+    worse: float = 0.0
+    keypoints: dict[str, KeypointGain] = {}
+
+
 KINDS: dict[str, type[Any]] = {
     "recipes": RecipeMetrics,
     "hard_negatives": NegativeMetrics,
@@ -286,6 +327,7 @@ KINDS: dict[str, type[Any]] = {
     "pseudo_labels": LabelMetrics,
     "ensembles": EnsembleMetrics,
     "submissions": SubmissionMetrics,
+    "refined": RefinedMetrics,
     "studies": StudyMetrics,
     "heatmaps": HeatmapMetrics,
     "searches": SearchMetrics,

@@ -29,14 +29,18 @@ class EntrySpec(Spec):
 class SubmissionSpec(Spec):
     """A submission document.
 
-    ``refine`` names the PoseFix recipe that refines the ensemble's poses before rescoring; ``"none"`` is the
-    only value so far.
+    Attributes:
+        refine: the PoseFix recipe that refines the ensemble's poses before they are scored and suppressed;
+            ``"none"`` for none.
+        refined: which keypoints it moves: ``"all"``, or ``"gaining"``, those of which the ensemble's val set
+            says so by the whole 95 % interval.
     """
 
     kind: Literal["submission"]
     about: About = About()
     ensemble: str
-    refine: Literal["none"] = "none"
+    refine: Annotated[str, Field(min_length=1)] = "none"
+    refined: Literal["all", "gaining"] = "all"
     algorithm: Annotated[str, Field(pattern=r"^[A-Za-z0-9.-]+$")] = "kpkit"
     entries: Annotated[tuple[EntrySpec, ...], Field(min_length=1)]
     poses: PosesSpec = PosesSpec()

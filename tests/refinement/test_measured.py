@@ -40,7 +40,7 @@ def scenes_of(people: Instances) -> Scenes:
 
 def test_neighbours_are_those_whose_boxes_overlap() -> None:
     box = [[0, 0, 10, 10], [5, 0, 10, 10], [9.5, 0, 10, 10], [0, 0, 10, 10], [100, 0, 5, 5], [2, 0, 10, 10]]
-    people = Instances.of([1, 1, 1, 2, 1, 1], box, crowd=[False] * 5 + [True])
+    people = Instances.of([1, 1, 1, 2, 1, 1], np.array(box), crowd=[False] * 5 + [True])
     nobody = [-1, -1, -1]
     assert neighbours(people).tolist() == [[1, -1, -1], [0, 2, -1], [1, -1, -1], nobody, nobody, [0, 1, 2]]
 

@@ -172,7 +172,10 @@ def test_plan_of_an_entry(nano_world: Path, tmp_path: Path) -> None:
         "recipes/mspn_refine50_x4_384x288_aic_seed1",
         "recipes/mspn_refine50_x4_384x288_aic_seed2",
         "ensembles/bytedance2019-on-val2017",
+        "recipes/posefix_resnet152_384x288",
+        "refined/posefix_resnet152_384x288-on-bytedance2019-on-val2017",
         "ensembles/bytedance2019-on-test-dev2017",
+        "refined/posefix_resnet152_384x288-on-bytedance2019-on-test-dev2017",
         "submissions/bytedance2019_test_dev-test-dev2017",
     ]
     assert {row["state"] for row in rows} == {"run"}
