@@ -218,7 +218,8 @@ def test_a_splits_pictures_are_set_by_hand(kpkit: Kpkit, tmp_path: Path) -> None
     assert said.code == 0
     counted = json.loads((tmp_path / "w/world.json").read_text())["pictures"]
     assert counted == {
-        "train2017": 1, "val2017": 1, "aic": 1, "unlabeled2017": 1, "test-dev2017": 1, "test-challenge2017": 2,
+        "train2017": 1, "val2017": 1, "aic": 1, "unlabeled2017": 1,
+        "test-dev2017": 1, "test-challenge2017": 2,
     }  # fmt: skip
     for wrong in ("train2017", "train2017=many", "train=3"):
         said = kpkit("world", tmp_path / "w2", "--pictures", wrong)
