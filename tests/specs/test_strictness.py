@@ -247,7 +247,8 @@ def test_a_recipe_listed_twice() -> None:
     assert "larger weight" in str(error)
     assert refusal(ENSEMBLE, "members = []").row == "members"
     weight = refusal(ENSEMBLE, 'members = [{recipe = "a", weight = 0}]')
-    assert (weight.row, weight.remedy) == ("members.0.weight", "Input should be greater than 0")
+    said = "a number above 0, or a table of numbers of 0 and more by keypoint"
+    assert (weight.row, weight.remedy) == ("members.0.weight", said)
 
 
 @pytest.mark.parametrize(
