@@ -16,7 +16,7 @@ from .conftest import COUNTS, DOCUMENTS, Kpkit, World
 
 COMMANDS = [
     "demo", "run", "plan", "train", "predict", "mine", "pseudo-label", "ensemble", "submit", "evaluate",
-    "check", "judge-labels", "compare", "models", "import-weights", "export-onnx", "export-labels",
+    "check", "judge-labels", "refine", "search", "ablate", "compare", "models", "import-weights", "export-onnx", "export-labels",
     "import-labels", "world",
     "data", "doctor",
 ]  # fmt: skip
