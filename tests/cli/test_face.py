@@ -16,9 +16,8 @@ from .conftest import COUNTS, DOCUMENTS, Kpkit, World
 
 COMMANDS = [
     "demo", "run", "plan", "train", "predict", "mine", "pseudo-label", "ensemble", "submit", "evaluate",
-    "check", "judge-labels", "refine", "search", "ablate", "compare", "models", "import-weights", "export-onnx", "export-labels",
-    "import-labels", "world",
-    "data", "doctor",
+    "check", "judge-labels", "refine", "search", "ablate", "compare", "models", "import-weights",
+    "export-onnx", "export-labels", "import-labels", "world", "data", "doctor",
 ]  # fmt: skip
 NANO = DOCUMENTS / "submissions" / "nano.toml"
 NANO_GRAPH = {
