@@ -13,7 +13,8 @@ from kpkit.data.coco import read_annotations
 from kpkit.pipeline.labels import Labels, labels_of
 from kpkit.pseudo_labels.judging import counts, judge
 from kpkit.reports.label_table import judged_table
-from kpkit.reports.manifests import AuditedKeypoint, read_entry
+from kpkit.reports.made_metrics import AuditedKeypoint
+from kpkit.reports.manifests import read_entry
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from kpkit.core.errors import InputError
 from kpkit.core.files import write_text
 from kpkit.core.skeletons import COCO17
 from kpkit.reports.cells import one_line
-from kpkit.reports.manifests import Entry, SearchMetrics
+from kpkit.reports.judged_metrics import SearchMetrics
+from kpkit.reports.manifests import Entry
 from kpkit.reports.search import verdict
 from kpkit.specs.base import did_you_mean, parse
 from kpkit.specs.ensemble import EnsembleSpec

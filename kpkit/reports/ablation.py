@@ -9,7 +9,8 @@ import pandas as pd
 
 from kpkit.core.files import write_text
 from kpkit.reports.cells import aligned, one_line
-from kpkit.reports.manifests import AblationMetrics, AblationTable, Entry
+from kpkit.reports.judged_metrics import AblationMetrics, AblationTable
+from kpkit.reports.manifests import Entry
 from kpkit.reports.search import judged_cells, percent_of
 from kpkit.reports.writers import markdown_lines
 

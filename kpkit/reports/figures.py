@@ -10,16 +10,11 @@ import pandas as pd
 from kpkit.reports.ablation import ablation_lines
 from kpkit.reports.cells import HASHES, aligned, clock, one_line
 from kpkit.reports.compare import comparison_of, verdicts
+from kpkit.reports.judged_metrics import EnsembleMetrics
 from kpkit.reports.label_table import audit_table
 from kpkit.reports.ledger import ledger_of, percent
-from kpkit.reports.manifests import (
-    EnsembleMetrics,
-    Entry,
-    LabelMetrics,
-    TeacherMetrics,
-    read_entries,
-    read_entry,
-)
+from kpkit.reports.made_metrics import LabelMetrics, TeacherMetrics
+from kpkit.reports.manifests import Entry, read_entries, read_entry
 from kpkit.reports.refined import refined_lines
 from kpkit.reports.search import SHOWN as SEARCH_COLUMNS
 from kpkit.reports.search import search_sentences, search_table

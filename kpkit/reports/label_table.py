@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kpkit.reports.manifests import AuditedKeypoint
+from kpkit.reports.made_metrics import AuditedKeypoint
 
 _SHARES = ("right at .5", "right at .75")
 

@@ -11,6 +11,21 @@ import msgspec
 
 from kpkit.core.errors import InputError
 from kpkit.core.files import read_json
+from kpkit.reports.judged_metrics import (
+    AblationMetrics,
+    EnsembleMetrics,
+    RefinedMetrics,
+    SearchMetrics,
+    SubmissionMetrics,
+)
+from kpkit.reports.made_metrics import (
+    HeatmapMetrics,
+    LabelMetrics,
+    NegativeMetrics,
+    RecipeMetrics,
+    StudyMetrics,
+    TeacherMetrics,
+)
 from kpkit.specs.ensemble import member_name
 
 MANIFEST = "manifest.json"
@@ -38,7 +53,7 @@ class Manifest(msgspec.Struct):
         content: SHA-256 over the files' names and contents.
         document: the resolved tables.
         inputs: role -> hash of a file, or key of another artefact.
-        metrics: by kind; see the structs below.
+        metrics: by kind; see KINDS.
     """
 
     kind: str
@@ -52,272 +67,9 @@ class Manifest(msgspec.Struct):
     files: dict[str, FileFacts]
 
 
-class FalseDetections(msgspec.Struct):
-    """Detections on nobody that a recipe's network was shown, and its keypoints' mean score there."""
-
-    boxes: int
-    mean_keypoint_score: float
-
-
-class RecipeMetrics(msgspec.Struct):
-    """A training: crops shown, people per source letter, cost of one crop, figures 0 to 1.
-
-    Of weights that were taken as they are: no crops, and no loss.
-    """
-
-    parameters: int
-    gmacs: float
-    crops: int = 0
-    loss: float | None = None
-    people: dict[str, int] = {}
-    val: dict[str, float] = {}
-    false_detections: FalseDetections | None = None
-
-
-class EnsembleMetrics(msgspec.Struct):
-    """A blend or a merge: figures 0 to 1 of it and of its members, empty where the truth is not known.
-
-    With learned scores: ``mean_score``, the figures by mean scores instead, and ``learned_gain``, the AP that
-    learning gains (value, low, high).
-    """
-
-    boxes: int
-    pictures: int
-    boxes_hash: str = ""
-    ensemble: dict[str, float] = {}
-    members: dict[str, dict[str, float]] = {}
-    mean_score: dict[str, float] = {}
-    learned_gain: dict[str, float | None] = {}
-
-
-class AuditedKeypoint(msgspec.Struct):
-    """Labels of one keypoint name on an audit set: kept, right within two OKS, where the truth has none."""
-
-    floor: float | None
-    kept: int
-    right_50: int
-    right_75: int
-    unknown: int
-
-
-class AuditMetrics(msgspec.Struct):
-    """The rules of pseudo labels tried on a labelled set.
-
-    Attributes:
-        split: the data set.
-        people: labelled there; of them ``nobody`` where the truth has no one, and ``unjudged`` where it has
-            someone without keypoints.
-        keypoints: by name.
-    """
-
-    split: str
-    pictures: int
-    people: int
-    nobody: int
-    unjudged: int
-    keypoints: dict[str, AuditedKeypoint]
-
-
-class LabelMetrics(msgspec.Struct):
-    """Pseudo labels: how boxes were chosen, what was kept."""
-
-    box_threshold: float
-    persons_per_picture: float
-    persons_per_picture_labelled: float
-    pictures: int
-    boxes: int
-    people: int
-    keypoints: int
-    keypoints_per_person: float
-    ignored: int = 0
-    audit: AuditMetrics | None = None
-
-
-class TeacherMetrics(msgspec.Struct):
-    """Poses of a pseudo-label document's teachers: how boxes were chosen, and the files they lie in."""
-
-    box_threshold: float
-    persons_per_picture: float
-    persons_per_picture_labelled: float
-    pictures: int
-    boxes: int
-    shards: int
-
-
-class NegativeMetrics(msgspec.Struct):
-    """Hard negatives: how many reach each score."""
-
-    detections: int
-    negatives: int
-    pictures: int
-    by_score: dict[str, int]
-
-
-class StudyRun(msgspec.Struct):
-    """One training of a study: who was shown by source letter, figures 0 to 1, its artefact's key."""
-
-    recipe: str
-    seed: int
-    strategy: str
-    steps: int
-    people: dict[str, int]
-    val: dict[str, float]
-    artefact: str
-    false_score: float | None = None
-
-
-class StudyMetrics(msgspec.Struct):
-    """A study: its trainings in document order, and the AP that papers tell of their recipes' originals."""
-
-    runs: list[StudyRun]
-    published: dict[str, float] = {}
-
-
-class SubmissionMetrics(msgspec.Struct, rename={"json_name": "json", "zip_name": "zip"}):
-    """A written entry: its files, the check's warnings, the verdict where the truth is known."""
-
-    json_name: str
-    zip_name: str
-    poses: int
-    pictures: int
-    dropped: int = 0
-    warnings: list[dict[str, Any]] = []
-    judged: dict[str, float] = {}
-    judged_pictures: int = 0
-
-
-class Moved(msgspec.Struct):
-    """How far packing moves decoded points, heatmap pixels."""
-
-    points: int
-    p50: float
-    p99: float
-    max: float
-
-
-class HeatmapMetrics(msgspec.Struct):
-    """A member's stored heatmaps."""
-
-    boxes: int
-    boxes_hash: str
-    pictures: int
-    mirrored: bool
-    format: str
-    codec: str
-    bytes: int
-    share_of_float32: float
-    moved: Moved
-
-
-class JudgedRow(msgspec.Struct):
-    """A result among several on the same pictures: figures 0 to 1, intervals (value, low, high).
-
-    ``weights``: the members' shares, of a search; ``on``: techniques that are on, of an ablation.
-    """
-
-    name: str
-    kind: str
-    figures: dict[str, float]
-    AP: dict[str, float | None]
-    gain: dict[str, float | None] | None = None
-    weights: list[float] = []
-    on: list[str] = []
-
-
-class AblationTable(msgspec.Struct):
-    """A table of settings, gains over its first row; ``techniques`` are its columns, none for a sweep."""
-
-    title: str
-    like: str
-    techniques: list[str]
-    rows: list[JudgedRow]
-
-
-class Ordered(msgspec.Struct):
-    """One technique alone against the next of the papers' order alone: AP of the first less the second's."""
-
-    first: str
-    second: str
-    gain: dict[str, float | None]
-
-
-class AblationMetrics(msgspec.Struct):
-    """Post-processing varied on stored heatmaps."""
-
-    boxes: int
-    pictures: int
-    members: list[str]
-    settings: int
-    tables: list[AblationTable]
-    order: list[Ordered]
-
-
-class SearchMetrics(msgspec.Struct):
-    """A search for weights.
-
-    Attributes:
-        rows: what was judged.
-        method: the rule's on all pictures; ``fold_methods`` fold by fold.
-        weights: method -> member -> one weight per keypoint, of the refit on all pictures.
-        correlation: of the members' errors.
-    """
-
-    boxes: int
-    pictures: int
-    people: int
-    folds: int
-    weights_tried: int
-    members: list[str]
-    rows: list[JudgedRow]
-    method: str
-    fold_methods: list[str]
-    weights: dict[str, dict[str, list[float]]]
-    correlation: list[list[float]]
-
-
 Metrics = (
     RecipeMetrics | EnsembleMetrics | TeacherMetrics | LabelMetrics | NegativeMetrics | SubmissionMetrics
 )
-
-
-class KeypointGain(msgspec.Struct):
-    """Mean rise of a keypoint's similarity with its place by refinement, -1..1, with its 95 % interval."""
-
-    accepted: bool
-    gain: float | None = None
-    low: float | None = None
-    high: float | None = None
-
-
-class Difference(msgspec.Struct):
-    """A difference of AP, -1..1, with its 95 % interval over pictures."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-class RefinedMetrics(msgspec.Struct):
-    """Refined poses; all but the first two only where the data set is labelled.
-
-    Attributes:
-        poses: how many.
-        refined: names of the keypoints that were moved.
-        figures: COCO's, of the poses ``before``, refined ``whole``, and refined only where the gain's
-            interval ``accepted`` a keypoint.
-        errors: of the same, keypoints by kind of error.
-        better, worse: shares of the people found whose OKS rose or fell.
-    """
-
-    poses: int
-    refined: list[str]
-    figures: dict[str, dict[str, float]] = {}
-    errors: dict[str, dict[str, int]] = {}
-    whole_gain: Difference | None = None
-    accepted_gain: Difference | None = None
-    better: float = 0.0
-    worse: float = 0.0
-    keypoints: dict[str, KeypointGain] = {}
 
 
 KINDS: dict[str, type[Any]] = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from kpkit.reports.cells import aligned
-from kpkit.reports.manifests import Difference, Entry
+from kpkit.reports.judged_metrics import Difference
+from kpkit.reports.manifests import Entry
 
 _ROWS = {"before": "as they were", "whole": "refined", "accepted": "refined where it gains"}
 _FIGURES = ("AP", "AP50", "AP75", "AR")

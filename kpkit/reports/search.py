@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from kpkit.reports.cells import one_line
-from kpkit.reports.manifests import Entry, JudgedRow, SearchMetrics
+from kpkit.reports.judged_metrics import JudgedRow, SearchMetrics
+from kpkit.reports.manifests import Entry
 
 COLUMNS = (
     "row", "name", "weights", "AP", "AP_low", "AP_high", "AP50", "AP75", "APM", "APL", "AR", "gain",

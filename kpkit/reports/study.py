@@ -10,7 +10,8 @@ import pandas as pd
 
 from kpkit.core.errors import InputError
 from kpkit.evaluation.intervals import difference_interval, mean_interval
-from kpkit.reports.manifests import Entry, StudyRun, read_entries
+from kpkit.reports.made_metrics import StudyRun
+from kpkit.reports.manifests import Entry, read_entries
 from kpkit.specs.base import did_you_mean
 
 COLUMNS = (
