@@ -102,3 +102,11 @@ def test_agreement_is_that_of_the_farthest_teacher_in_oks_units() -> None:
     np.testing.assert_allclose(agreed[:, 0], np.exp(-0.5))
     np.testing.assert_allclose(agreed[:, 1:], 1)
     np.testing.assert_allclose(agreement(points, [near], area, COCO17.oks_sigmas)[:, 0], np.exp(-0.005))
+
+
+def test_what_counts_as_spoilt_and_as_removed() -> None:
+    before = np.array([[True, True, False, True, False]])
+    after = np.array([[False, False, False, True, True]])
+    kept = np.array([[False, True, True, True, False]])
+    # the third was wrong all along, the fifth became right: neither is spoilt
+    assert Effect.of(before, after, kept) == Effect(spoilt=2, removed=1, right=2, kept=1)
