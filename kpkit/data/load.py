@@ -47,7 +47,8 @@ def load_dataset(
     unlabelled and has no loss.
 
     Raises:
-        InputError: a faulty file; or the first missing picture, unless the data set says to skip them.
+        InputError: a faulty file; a part without pictures; or the first missing picture, unless the data
+            set says to skip them.
     """
     if dataset.format == "coco":
         codes = CODES[dataset.visibility] if dataset.declared else None
@@ -59,6 +60,7 @@ def load_dataset(
         images, people = read_aic(dataset.annotations, codes=CODES[dataset.visibility])
     else:
         images, people = read_image_list(dataset.annotations), Instances.empty()
+    images, people = in_part(dataset, images, people)
     skipped = 0
     if check_pictures:
         present = _present(images, dataset.images)
@@ -74,6 +76,20 @@ def load_dataset(
         images = images[present]
         people = people[images.rows_of(people.image_id) >= 0]
     return LoadedDataset(images, people.speaking(skeleton), dataset.images, skipped)
+
+
+def in_part(dataset: Dataset, images: ImageTable, people: Instances) -> tuple[ImageTable, Instances]:
+    """The pictures and people of a data set's files that belong to it, where it is a part of a larger one.
+
+    Raises InputError where no picture does.
+    """
+    if dataset.part is None:
+        return images, people
+    belongs = dataset.part.holds(images.id)
+    if not belongs.any():
+        cause = f"none of {len(images)} pictures belongs to {dataset.name}"
+        raise InputError(cause, file=dataset.annotations, remedy="deal them into fewer folds")
+    return images[belongs], people[dataset.part.holds(people.image_id)]
 
 
 def load_boxes(dataset: Dataset, loaded: LoadedDataset, source: str, min_score: float = 0.0) -> Instances:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from kpkit.core.errors import InputError
 from kpkit.core.files import HashCache
-from kpkit.specs.base import did_you_mean
-from kpkit.specs.datasets import JUDGED, KNOWN, Dataset, DatasetSpec, data_root, known_lists, resolve
+from kpkit.specs.datasets import JUDGED, Dataset, DatasetSpec, data_root, known_lists, known_name, resolve
 
 
 @dataclass
@@ -45,9 +44,10 @@ class Context:
 
         Raises InputError for a name that is no data set's, with the document it stands in.
         """
-        if name not in own and name not in KNOWN:
-            cause, remedy = f"unknown data set {name!r}", did_you_mean(name, [*KNOWN, *own])
-            raise InputError(cause, file=named_in, remedy=remedy)
+        try:
+            known_name(name, own)
+        except InputError as error:
+            raise InputError(error.cause, file=named_in, remedy=error.remedy) from None
         try:
             found = resolve(name, data_root(self.data), own, need=need, pictures=pictures, more=more)
             return replace(found, cache=self.runs / ".cache")

@@ -85,6 +85,6 @@ def _teachers(
         spec=spec,
         images=images,
         labelled=sets["labelled"],
-        lists=tuple({dataset.annotations: dataset for dataset in lists}.values()),
+        lists=tuple({(dataset.annotations, dataset.part): dataset for dataset in lists}.values()),
     )
     return graph.add_node(Node(artefact, job, needs, document, list(missing)))

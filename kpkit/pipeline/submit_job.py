@@ -9,7 +9,7 @@ from typing import Any
 from kpkit.core.errors import InputError
 from kpkit.core.progress import Progress
 from kpkit.data.coco import read_annotations
-from kpkit.data.load import load_dataset
+from kpkit.data.load import in_part, load_dataset
 from kpkit.data.results import read_poses, read_results
 from kpkit.evaluation.ap import evaluate
 from kpkit.inference.finish import finish_poses
@@ -64,7 +64,7 @@ class SubmitJob(ArtefactJob):
         truth = self.dataset.annotations if self.dataset.format == "coco" else self.dataset.truth
         if truth is not None:
             # judged as the server would: from the file, on the pictures the truth knows
-            images, people = read_annotations(truth, cache=self.dataset.cache)
+            images, people = in_part(self.dataset, *read_annotations(truth, cache=self.dataset.cache))
             metrics["judged"] = evaluate(
                 people, read_results(written.json), images=images, only_truth_images=True
             )

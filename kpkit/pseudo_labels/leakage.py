@@ -11,10 +11,11 @@ import numpy as np
 
 from kpkit.core.errors import InputError
 from kpkit.core.files import file_hash, safe_join
-from kpkit.core.instances import ImageTable
+from kpkit.core.instances import ImageTable, Instances
 from kpkit.core.visibility import CODES
 from kpkit.data.aic import read_aic
 from kpkit.data.image_lists import read_image_list
+from kpkit.data.load import in_part
 from kpkit.specs.datasets import KNOWN, Dataset
 
 _PROBE = 4096
@@ -33,7 +34,7 @@ class _Listed:
     @property
     def coco(self) -> bool:
         """Whether the ids are COCO's, which tell pictures of all its splits apart."""
-        return self.dataset.name in KNOWN and self.dataset.name.startswith("coco_")
+        return self.dataset.whole in KNOWN and self.dataset.name.startswith("coco_")
 
     def sizes(self) -> dict[int, list[int]]:
         """Bytes -> rows of the pictures that are there and have that many."""
@@ -89,8 +90,10 @@ def refuse_leak(pictures: Dataset, lists: Sequence[Dataset]) -> None:
 
 def _images(dataset: Dataset) -> ImageTable:
     if dataset.format == "aic":
-        return read_aic(dataset.annotations, codes=CODES[dataset.visibility])[0]
-    return read_image_list(dataset.annotations)
+        images = read_aic(dataset.annotations, codes=CODES[dataset.visibility])[0]
+    else:
+        images = read_image_list(dataset.annotations)
+    return in_part(dataset, images, Instances.empty())[0]
 
 
 def _same_id(ours: _Listed, theirs: _Listed) -> np.ndarray:

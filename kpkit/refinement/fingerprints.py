@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from kpkit.core.instances import Instances
+from kpkit.core.seeds import mixed
 
 DECIMALS = 2
 """Places that results files keep of coordinates (data/results.py)."""
-_FACTORS = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
 def fingerprints(poses: Instances) -> np.ndarray:
@@ -18,14 +18,5 @@ def fingerprints(poses: Instances) -> np.ndarray:
     words = columns.astype(np.int64).view(np.uint64)
     found = np.zeros(len(poses), np.uint64)
     for column in words.T:  # splitmix64, fed word by word
-        found = _mixed(found ^ column)
+        found = mixed(found ^ column)
     return found
-
-
-def _mixed(words: np.ndarray) -> np.ndarray:
-    add, first, second = (np.uint64(factor) for factor in _FACTORS)
-    words = words + add
-    words = (words ^ (words >> np.uint64(30))) * first
-    words = (words ^ (words >> np.uint64(27))) * second
-    mixed: np.ndarray = words ^ (words >> np.uint64(31))
-    return mixed

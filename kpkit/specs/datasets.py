@@ -1,4 +1,8 @@
-"""Data sets by name: which files they are, where they may lie under ``--data DIR``, who publishes them."""
+"""Data sets by name: which files they are, where they may lie under ``--data DIR``, who publishes them.
+
+A name may ask for a part of the pictures (core/parts.py): ``coco_train2017@1of5`` is the first of five folds
+with its people and detections, ``coco_train2017@not1of5`` all other pictures.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from pydantic import Field, model_validator
 
 from kpkit.core.errors import InputError
 from kpkit.core.files import safe_join
+from kpkit.core.parts import Part, whole_and_part
 from kpkit.specs.base import Spec, did_you_mean
 
 COCO_PAGE = "https://cocodataset.org/#download"
@@ -137,7 +142,7 @@ class Dataset:
     ``detections`` and ``truth`` are None where the data set has none (``truth``: the sealed annotations of a
     practice world's test split). ``skeleton`` and ``visibility`` say how the annotations are to be read.
     ``more_detections``: files of further detectors, where an ensemble names them. ``cache``: where a run
-    keeps the annotations as arrays.
+    keeps the annotations as arrays. ``part``: the files hold all pictures, the data set only these.
     """
 
     name: str
@@ -151,6 +156,12 @@ class Dataset:
     visibility: VisibilityName = "coco"
     more_detections: tuple[Path, ...] = ()
     cache: Path | None = None
+    part: Part | None = None
+
+    @property
+    def whole(self) -> str:
+        """Its name without the part."""
+        return self.name.removesuffix(f"@{self.part}")
 
     @property
     def declared(self) -> str:
@@ -180,6 +191,14 @@ def placed_in_split(pattern: str, name: str) -> str:
     return pattern.replace("{split}", split_name(name))
 
 
+def known_name(name: str, own: dict[str, DatasetSpec]) -> tuple[str, Part | None]:
+    """A data set's name and its part; raises InputError for a name that is no data set's."""
+    whole, part = whole_and_part(name, own)
+    if whole not in own and whole not in KNOWN:
+        raise InputError(f"unknown data set {whole!r}", remedy=did_you_mean(whole, [*KNOWN, *own]))
+    return whole, part
+
+
 def resolve(
     name: str,
     root: Path,
@@ -192,7 +211,7 @@ def resolve(
     """Find a data set's files.
 
     Args:
-        name: a name of KNOWN, or of ``own``.
+        name: a name of KNOWN, or of ``own``; a part of one behind an ``@``.
         root: the data folder.
         own: the document's ``[datasets]`` tables.
         need: of ``"detections"`` and ``"truth"``, what must be there as well.
@@ -203,27 +222,23 @@ def resolve(
         InputError: an unknown name; or the missing file, where it was looked for and who publishes it.
     """
     own = own or {}
-    if name in own:
-        known = _own(own[name], root)
-    elif name in KNOWN:
-        known = KNOWN[name]
-    else:
-        raise InputError(f"unknown data set {name!r}", remedy=did_you_mean(name, [*KNOWN, *own]))
+    whole, part = known_name(name, own)
+    known = _own(own[whole], root) if whole in own else KNOWN[whole]
     found: dict[str, Path | None] = {}
-    for part in ("annotations", "images", "detections", "truth"):
-        candidates = [root / place for place in getattr(known, part)]
-        found[part] = next((path for path in candidates if path.exists()), None)
-        wanted = part in need or part == "annotations" or (part == "images" and pictures)
-        if found[part] is None and wanted:
+    for role in ("annotations", "images", "detections", "truth"):
+        candidates = [root / place for place in getattr(known, role)]
+        found[role] = next((path for path in candidates if path.exists()), None)
+        wanted = role in need or role == "annotations" or (role == "images" and pictures)
+        if found[role] is None and wanted:
             looked = candidates[0] if candidates else root
-            what = "picture folder" if part == "images" else f"{part} file"
+            what = "picture folder" if role == "images" else f"{role} file"
             raise InputError(
                 f"data set {name}: the {what} is missing",
                 file=looked,
-                remedy=_remedy(known.published.get(part, ""), candidates),
+                remedy=_remedy(known.published.get(role, ""), candidates),
             )
     assert found["annotations"]
-    further = tuple(safe_join(root, placed_in_split(place, name)) for place in more)
+    further = tuple(safe_join(root, placed_in_split(place, whole)) for place in more)
     absent = next((path for path in further if not path.is_file()), None)
     if absent is not None:
         cause = f"data set {name}: a further detector's file is missing"
@@ -235,10 +250,11 @@ def resolve(
         images=found["images"] or root / known.images[0],
         detections=found["detections"],
         truth=found["truth"],
-        skip_missing=name in own and own[name].missing_pictures == "skip",
-        skeleton=own[name].skeleton if name in own else _skeleton(known.format),
-        visibility=own[name].visibility if name in own else _visibility(known.format),
+        skip_missing=whole in own and own[whole].missing_pictures == "skip",
+        skeleton=own[whole].skeleton if whole in own else _skeleton(known.format),
+        visibility=own[whole].visibility if whole in own else _visibility(known.format),
         more_detections=further,
+        part=part,
     )
 
 

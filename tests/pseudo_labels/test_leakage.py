@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,12 @@ import pytest
 
 from kpkit.core.errors import InputError
 from kpkit.core.instances import ImageTable
+from kpkit.core.parts import Part
 from kpkit.data.image_lists import write_image_list
 from kpkit.pseudo_labels.leakage import refuse_leak
 from kpkit.specs.datasets import Dataset, known_lists
+
+HALF = Part(1, 2)
 
 
 def made(
@@ -46,6 +50,13 @@ def test_different_pictures_pass(tmp_path: Path) -> None:
     gone = made(tmp_path, "aic_val", [(7, "0123456789abcdef.jpg", None), (8, "a.jpg", None)])
     refuse_leak(ours, [theirs, gone])
     refuse_leak(ours, [])
+
+
+def test_parts_of_one_data_set_are_told_apart(tmp_path: Path) -> None:
+    listed = made(tmp_path, "coco_train2017", [(n, f"{n}.jpg", None) for n in range(20)])
+    one, other = (replace(listed, name=f"{listed.name}@{part}", part=part) for part in (HALF, HALF.rest))
+    refuse_leak(one, [other])
+    assert "is one of coco_train2017@1of2: told by its id" in refusal(listed, one)
 
 
 def test_by_id_among_coco_s_own_splits(tmp_path: Path) -> None:

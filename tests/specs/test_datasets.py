@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -194,3 +195,24 @@ def test_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("KPKIT_DATA", str(touch(tmp_path / "file")))
     with pytest.raises(InputError, match="the data folder does not exist"):
         data_root()
+
+
+def test_parts_of_a_data_set(tmp_path: Path) -> None:
+    """The files are the whole data set's; only who belongs to it differs."""
+    (tmp_path / "coco/train2017").mkdir(parents=True)
+    touch(tmp_path / "coco/annotations/person_keypoints_train2017.json")
+    further = touch(tmp_path / "more/train2017.json")
+    found = resolve("coco_train2017@not1of5", tmp_path, more=("more/{split}.json",))
+    whole = resolve("coco_train2017", tmp_path, more=("more/{split}.json",))
+    assert (found.name, found.whole, str(found.part)) == ("coco_train2017@not1of5", whole.name, "not1of5")
+    assert replace(found, name=whole.name, part=None) == whole and whole.part is None
+    assert found.more_detections == (further,)
+    mine = {"mine@1of2": own()["mine"], "mine": own(missing_pictures="skip")["mine"]}
+    touch(tmp_path / "mine/a.json")
+    (tmp_path / "mine/pictures").mkdir()
+    assert resolve("mine@1of2", tmp_path, mine).part is None
+    assert resolve("mine@2of2", tmp_path, mine).skip_missing
+    with pytest.raises(InputError, match="'3of2' is no part of it"):
+        resolve("coco_train2017@3of2", tmp_path)
+    with pytest.raises(InputError, match=r"unknown data set 'coco_train'; did you mean 'coco_train2017'\?"):
+        resolve("coco_train@1of2", tmp_path)
