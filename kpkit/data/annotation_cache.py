@@ -20,7 +20,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,7 +28,6 @@ from kpkit.core.files import file_hash
 from kpkit.core.instances import ImageTable, Instances
 from kpkit.core.skeletons import Skeleton
 from kpkit.data.array_file import read_arrays, write_arrays
-from kpkit.data.compact import compact
 from kpkit.data.image_lists import check_names
 from kpkit.data.label_checks import check_labels
 
@@ -37,16 +35,18 @@ VARIABLE = "KPKIT_CACHE"
 SMALLEST = 1 << 20
 """Bytes of a file that is worth an entry; a smaller one is read in less than 20 ms."""
 
-_MAGIC = (
-    b"kpkit read annotation 1\n"  # counted up when what is kept, or what reading makes of a file, changes
-)
+_MAGIC = b"kpkit annotations 2\n"  # counted up when what is kept, or what reading makes of a file, changes
 _STILL = 2_000_000_000
 """Nanoseconds without a change after which a file's times tell of the next: coarse clocks tick every 2 s."""
 _LEFTOVER = 3600.0
 """Seconds after which a half-written entry is one of a killed process."""
 
-_COLUMNS = {"image_id": (), "box": (4,), "score": (), "area": (), "crowd": (), "id": ()}
-_WHOLE = {"image_id": np.int64, "id": np.int64, "crowd": np.bool_}
+_PEOPLE = {
+    "image_id": np.int64, "box": np.float64, "keypoints": np.float64, "score": np.float64,
+    "area": np.float64, "crowd": np.bool_, "id": np.int64,
+}  # fmt: skip
+_TYPES = _PEOPLE | {"keypoint_weight": np.float64, "images": np.int64, "stamp": np.int64}
+"""Of an entry's arrays that are no texts; keypoint_weight is there where there are weights."""
 Read = tuple[ImageTable, Instances]
 
 
@@ -130,7 +130,7 @@ class _Stamp:
 
 @dataclass(frozen=True)
 class _Stored:
-    """An entry whose checksum is right."""
+    """An entry whose checksum and types are right."""
 
     stamp: _Stamp
     content: bytes
@@ -141,8 +141,10 @@ def _open(entry: Path, key: bytes) -> _Stored | None:
     """An entry; None when there is none, or none that is whole and of this key."""
     try:
         arrays = read_arrays(entry, _MAGIC)
+        if any(array.dtype != _TYPES.get(name, np.uint8) for name, array in arrays.items()):
+            return None
         stamp = arrays["stamp"]
-        if arrays["key"].tobytes() != key or stamp.shape != (5,) or stamp.dtype != np.int64:
+        if arrays["key"].tobytes() != key or stamp.shape != (5,):
             return None
         return _Stored(_Stamp(*stamp.tolist()), arrays["content"].tobytes(), arrays)
     except (OSError, KeyError, ValueError):
@@ -154,53 +156,36 @@ def _restored(stored: _Stored, skeleton: Skeleton, path: Path) -> Read | None:
     arrays = stored.arrays
     try:
         images = _restored_images(arrays, path)
-        n, k = len(arrays["image_id"]), len(skeleton)
-        columns = {name: arrays[name].reshape(n, *shape) for name, shape in _COLUMNS.items()}
-        keypoints = arrays["keypoints"].reshape(n, k, 3)
-        weight = arrays["keypoint_weight"].reshape(n, k) if "keypoint_weight" in arrays else None
-        for numbers in (*columns.values(), keypoints, weight):
-            if numbers is not None and not _finite(numbers):
-                return None
+        people = Instances(
+            **{name: arrays[name] for name in _PEOPLE}, source=np.full(len(arrays["image_id"]), "C"),
+            skeleton=skeleton, keypoint_weight=arrays.get("keypoint_weight"),
+        )  # fmt: skip
+        weight = people.keypoint_weight
         if weight is not None and not ((weight >= 0) & (weight <= 1)).all():
             return None
-        check_labels(
-            images, columns["id"], columns["image_id"], columns["box"], columns["area"], keypoints,
-            path, lambda row: f"cached row {row}",
-        )  # fmt: skip
-        whole: dict[str, Any] = {
-            name: array.astype(_WHOLE.get(name, np.float64)) for name, array in columns.items()
-        }
-        weight = None if weight is None else weight.astype(np.float64)
-        people = Instances(
-            keypoints=keypoints.astype(np.float64), source=np.full(n, "C"), skeleton=skeleton,
-            keypoint_weight=weight, **whole,
-        )  # fmt: skip
+        check_labels(images, people, path, lambda row: f"cached row {row}")
         return images, people
     except (KeyError, TypeError, ValueError, KpkitError):
         return None
 
 
-def _finite(numbers: np.ndarray) -> bool:
-    return numbers.dtype.kind in "iu" or (numbers.dtype.kind == "f" and bool(np.isfinite(numbers).all()))
-
-
 def _restored_images(arrays: dict[str, np.ndarray], path: Path) -> ImageTable:
     text = arrays["file_name"].tobytes().decode()
+    ids, width, height = arrays["images"].reshape(3, -1)
+    names = text.split("\0") if len(ids) else []
     framed = f"\0{text}\0"
-    names = text.split("\0") if len(arrays["images"]) else []
     if any(mark in framed for mark in ("..", "\0/", "\0\0")):
         check_names(names, path, str)
-    ids, width, height = arrays["images"].reshape(-1, 3).T.astype(np.int64)
     return ImageTable(ids, tuple(names), width, height)
 
 
 def _keep(entry: Path, key: bytes, content: bytes, stamp: _Stamp, found: Read) -> None:
     """Write an entry, in one step."""
     images, people = found
-    arrays = {name: compact(getattr(people, name)) for name in (*_COLUMNS, "keypoints")}
+    arrays = {name: getattr(people, name) for name in _PEOPLE}
     if people.keypoint_weight is not None:
-        arrays["keypoint_weight"] = compact(people.keypoint_weight)
-    arrays["images"] = compact(np.stack([images.id, images.width, images.height], axis=1))
+        arrays["keypoint_weight"] = people.keypoint_weight
+    arrays["images"] = np.stack([images.id, images.width, images.height])
     texts = {"file_name": "\0".join(images.file_name).encode(), "key": key, "content": content}
     arrays |= {name: np.frombuffer(text, np.uint8) for name, text in texts.items()}
     arrays["stamp"] = np.array([*stamp.identity, stamp.asked], np.int64)
