@@ -23,8 +23,8 @@ def import_weights(
         typer.Option(
             "--source",
             help="Who named its tensors: hrnet-official, simplebaseline-official, mspn-official, "
-            "rsn-official, pytorch-cpn, multiposenet-port, mmpose (and ViTPose), or, for an encoder alone, "
-            "timm (and torchvision, MAE).",
+            "rsn-official, pytorch-cpn, multiposenet-port, posefix-port, mmpose (and ViTPose), or, for an "
+            "encoder alone, timm (and torchvision, MAE).",
         ),
     ],
     network: Annotated[str, typer.Option("--network", help="The network's name ('kpkit models' lists all).")],
@@ -60,7 +60,7 @@ def import_weights(
         typer.Option("--std", metavar="C C C", help="Channel deviations, likewise."),
     ] = None,
 ) -> None:
-    """Turn a published checkpoint into kpkit's form, with a recipe that makes it a member of ensembles.
+    """Turn a published checkpoint into kpkit's form, with a recipe that makes it a member, or a refiner.
 
     Nothing in the file is ever run, and every tensor must have its place, or nothing is written.
     """
@@ -98,6 +98,8 @@ def _option(text: str) -> tuple[str, Any]:
 
 
 def _report(done: Imported) -> None:
+    from kpkit.models.catalogue import find_model
+
     loaded, said = done.loaded, done.said
     print(f"{said.network} {said.input_size[0]}x{said.input_size[1]} from {said.source_file} ({said.source})")
     print(f"  {len(loaded.loaded)} tensors loaded" + _tops("the encoder alone" if not done.codec else ""))
@@ -112,6 +114,9 @@ def _report(done: Imported) -> None:
         print(f"  codec {done.codec}, {said.channel_order}, peak {said.peak:g}{doubt}")
     for path in (done.weights, done.manifest, done.recipe):
         print(f"wrote {path}")
+    if done.codec and find_model(said.network).refines:
+        print(f"next: kpkit refine RESULTS --with {done.recipe} --images coco_val2017 --data DIR")
+        return
     judged = ", judged on COCO val2017" if said.skeleton == "coco17" else ""
     what = f"as a member{judged}" if done.codec else "after a look at its data and schedule"
     print(f"next: kpkit run {done.recipe} --data DIR  ({what})")

@@ -11,6 +11,15 @@ from kpkit.models.network import Output, PoseNetwork
 from kpkit.models.resnet import ResNet
 from kpkit.models.simplebaseline import Deconvolutions
 
+SIGMAS = {256: 7.0, 384: 9.0}
+"""Width of the Gaussians that show the pose, in crop pixels, by the crops' height (official code)."""
+
+
+def pose_sigma(height: int) -> float:
+    """SIGMAS of a crop's height in pixels; of others the same share of the height as the nearest one's."""
+    known = min(SIGMAS, key=lambda published: abs(published - height))
+    return round(SIGMAS[known] * height / known, 2)
+
 
 class PoseFix(PoseNetwork):
     """PoseFix: a ResNet that reads the pose beside the crop, three up-sampling blocks, a 1x1 convolution.

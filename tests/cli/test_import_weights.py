@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 from pathlib import Path
@@ -12,8 +13,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from kpkit.data.coco import read_annotations
+from kpkit.data.results import read_results, write_results
 from kpkit.ensembles.members import MemberFiles, load_ensemble
 from kpkit.models.catalogue import create_model
+from kpkit.models.posefix import pose_sigma
 from kpkit.specs.loader import load
 from tests.models.peers import megvii_name
 
@@ -149,3 +153,43 @@ def test_networks_of_two_houses_become_members_of_one_ensemble(
         wanted = theirs(images.permute(0, 3, 1, 2))[-1] / 255
     found = predictor.heatmaps(crops)
     assert np.abs(found - wanted.numpy()).max() <= 2e-5 * wanted.abs().max().item()
+
+
+def test_a_refiner_refines_at_once(kpkit: Kpkit, folder: Path, world: World) -> None:
+    """The emitted recipe shows it poses as its source does, and needs no training to be used."""
+    options = {"depths": [1, 1, 1, 1], "width": 8, "block": "basic", "deconvolutions": [8, 8, 8]}
+    options |= {"deconvolution_norm": False}
+    torch.manual_seed(0)
+    net = create_model("posefix_resnet50", input_size=(64, 64), **options)
+    named = {
+        name.removeprefix("encoder.")
+        .replace("head.", "final_layer.")
+        .replace("deconvolutions.", "deconv_layers."): tensor
+        for name, tensor in net.state_dict().items()
+    }
+    torch.save(named, folder / "port.pth")
+    pairs = [text for key, value in options.items() for text in ("--option", f"{key}={json.dumps(value)}")]
+    arguments = ("--source", "posefix-port", "--network", "posefix_resnet50", *pairs, "--out", "pf")
+    said = kpkit("import-weights", "port.pth", *arguments, "--input-size", 64, 64)
+    assert said.code == 0, said.err
+    assert said.out.splitlines()[-1] == (
+        "next: kpkit refine RESULTS --with pf.toml --images coco_val2017 --data DIR"
+    )
+    spec = load("pf.toml", "recipe").spec
+    assert spec.refinement and spec.refinement.sigma == 1.75  # a quarter of what 256 pixels take
+    assert (spec.codec.margins, spec.codec.padding) == ((1.2, 1.2), 1.25)
+
+    _, people = read_annotations(Path(world) / "coco/annotations/person_keypoints_val2017.json")
+    people = people[(people.num_labelled > 0) & ~people.crowd]
+    write_results("theirs.json", people)
+    told = ("--with", "pf.toml", "--images", "coco_val2017", "--data", world, "--no-ray")
+    said = kpkit("refine", "theirs.json", *told, "--out", "better.json")
+    assert said.code == 0, said.err
+    assert f"{len(people)} poses, 17 keypoints of each refined" in said.out
+    better = read_results("better.json")
+    assert not np.allclose(better.keypoints[..., :2], people.keypoints[..., :2], atol=1)
+
+
+@pytest.mark.parametrize(("height", "sigma"), [(256, 7.0), (384, 9.0), (128, 3.5), (512, 12.0)])
+def test_published_widths_of_the_shown_pose(height: int, sigma: float) -> None:
+    assert pose_sigma(height) == sigma

@@ -1,4 +1,4 @@
-"""A foreign checkpoint into kpkit's form: safetensors, a manifest, and a recipe that makes it a member."""
+"""A foreign checkpoint into kpkit's form: safetensors, a manifest, and a recipe of a member or a refiner."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ import torch
 from kpkit.core.errors import InputError
 from kpkit.core.files import file_hash, replacing
 from kpkit.core.skeletons import SKELETONS
-from kpkit.models.catalogue import create_model
+from kpkit.models.catalogue import create_model, find_model
+from kpkit.models.posefix import pose_sigma
 from kpkit.models.weights.carry import SKELETON
 from kpkit.models.weights.load import Loaded, load_weights, save_tensors
 from kpkit.models.weights.manifest import WeightsManifest
@@ -172,7 +173,7 @@ def _convention(rules: Rules, source: str, name: str | None) -> tuple[str, Conve
 
 
 def _recipe(said: WeightsManifest, convention: Convention) -> str:
-    """The recipe's text: a member as it is, or for a backbone a training to begin with."""
+    """The recipe's text: a member or refiner as it is, or for a backbone a training to begin with."""
     fed = {"mean": list(said.mean), "std": list(said.std), "channel_order": said.channel_order}
     document: dict[str, Any] = {
         "kind": "recipe",
@@ -199,6 +200,9 @@ def _recipe(said: WeightsManifest, convention: Convention) -> str:
     else:
         document |= _FIRST_TRAINING
         comment = "Trains from weights of the encoder; data, schedule and codec are a proposal."
+    if find_model(said.network).refines:
+        document["data"] = document.get("data", {}) | {"val_boxes": "truth"}
+        document["refinement"] = {"sigma": pose_sigma(said.input_size[0])}
     return f"# {comment}\n{_toml(document)}"
 
 

@@ -18,7 +18,7 @@ PORT = Rules(
             mean=(MEANS[0] / 255, MEANS[1] / 255, MEANS[2] / 255),
             std=(1 / 255, 1 / 255, 1 / 255),
             channel_order="bgr",
-            codec={"convention": "classic", "padding": 1.25},
+            codec={"convention": "classic", "margins": [1.2, 1.2], "padding": 1.25},
             poses={"oks_nms": 0.9},
         )
     },
