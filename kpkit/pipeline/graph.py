@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from copy import copy
 from pathlib import Path
 
 from kpkit.core.errors import InputError, KpkitError
@@ -11,6 +13,7 @@ from kpkit.heatmaps.blend import shares_of
 from kpkit.pipeline.context import Context
 from kpkit.pipeline.ensemble_nodes import ensemble_node, ensemble_on_val, submission_nodes
 from kpkit.pipeline.heatmap_nodes import ablation_node, search_node
+from kpkit.pipeline.held_out import HeldOut
 from kpkit.pipeline.label_nodes import labels_node
 from kpkit.pipeline.node import Node
 from kpkit.pipeline.recipe_nodes import hard_negatives_node, recipe_node, study_node
@@ -26,7 +29,19 @@ class GraphBuilder:
     def __init__(self, context: Context, *, loader_workers: int = 0) -> None:
         self.context, self.loader_workers = context, loader_workers
         self.nodes: dict[tuple[str, str], Node] = {}  # in order: needs come before needers
+        self.held_out: HeldOut | None = None
         self._open: list[Path] = []
+
+    def without(self, held_out: HeldOut) -> GraphBuilder:
+        """The same graph for documents that are to be taken without some pictures."""
+        other = copy(self)
+        other.held_out = held_out
+        return other
+
+    def named(self, document: Document, name: str, kind: str) -> Document:
+        """A document that another one names, without the pictures held out."""
+        found = load(name, kind, beside=document.path)
+        return found if self.held_out is None else self.held_out.without(self, found)
 
     def add(self, document: Document) -> list[Node]:
         """The nodes a document itself stands for (their needs are added as well).
@@ -45,7 +60,7 @@ class GraphBuilder:
 
     def recipe(self, document: Document) -> Node:
         """A recipe's network: trained after what it starts from, its negatives and labels, or as it is."""
-        key = f"{document.path.resolve()}@{document.name}"  # a study's variants share their recipe's path
+        key = f"{document.path.resolve()}@{document.name}"  # variants share their document's path
         return self._once("recipes", document, lambda: recipe_node(self, document), key)
 
     def hard_negatives(self, document: Document) -> Node:
@@ -58,7 +73,8 @@ class GraphBuilder:
 
     def pseudo_labels(self, document: Document) -> Node:
         """Labelling, after its teachers are trained."""
-        return self._once("pseudo_labels", document, lambda: labels_node(self, document))
+        key = f"{document.path.resolve()}@{document.name}"
+        return self._once("pseudo_labels", document, lambda: labels_node(self, document), key)
 
     def ensemble(
         self,
@@ -73,7 +89,7 @@ class GraphBuilder:
         ``boxes`` takes the place of the document's ``[boxes]``.
         """
         spec = document.spec if boxes is None else document.spec.model_copy(update={"boxes": boxes})
-        key = f"{document.path}@{images}@{val}@{spec.boxes}"
+        key = f"{document.path}@{document.name}@{images}@{val}@{spec.boxes}"
         return self._once(
             "ensembles", document, lambda: ensemble_node(self, document, spec, images, own, val), key
         )
@@ -97,7 +113,7 @@ class GraphBuilder:
                 row="members",
                 remedy="name recipes here",
             )
-        nodes = [self.recipe(load(m.recipe, "recipe", beside=document.path)) for m in members]
+        nodes = [self.recipe(self.named(document, m.recipe, "recipe")) for m in members]
         names = [node.artefact.name for node in nodes]
         if len(set(names)) != len(names):
             raise InputError("two members have one name", file=document.path, remedy="rename a recipe's file")
@@ -153,18 +169,24 @@ class GraphBuilder:
     def _once(self, kind: str, document: Document, make: Callable[[], Node], key: str = "") -> Node:
         place = (kind, key or str(document.path.resolve()))
         if place not in self.nodes:
-            path = document.path.resolve()
-            if path in self._open:
-                circle = " -> ".join(p.stem for p in [*self._open[self._open.index(path) :], path])
-                raise InputError(f"documents need each other in a circle: {circle}", file=document.path)
-            self._open.append(path)
-            try:
+            with self.opened(document):
                 node = make()
-            finally:
-                self._open.pop()
             self._inherit_missing(node)
             self.nodes[place] = node
         return self.nodes[place]
+
+    @contextlib.contextmanager
+    def opened(self, document: Document) -> Iterator[None]:
+        """While the names in a document are followed; raises InputError where they lead back to it."""
+        path = document.path.resolve()
+        if path in self._open:
+            circle = " -> ".join(p.stem for p in [*self._open[self._open.index(path) :], path])
+            raise InputError(f"documents need each other in a circle: {circle}", file=document.path)
+        self._open.append(path)
+        try:
+            yield
+        finally:
+            self._open.pop()
 
     def add_node(self, node: Node) -> Node:
         """A node, or the one that already makes its artefact."""

@@ -42,8 +42,12 @@ def hashed_tables(spec: Any) -> dict[str, Any]:
     """The tables of a document that shape its result."""
     dumped: dict[str, Any] = spec.model_dump(mode="json")
     # came later: documents without them keep their names
-    if dumped.get("refinement") is None:
+    refinement = dumped.get("refinement")
+    if refinement is None:
         dumped.pop("refinement", None)
+    elif not refinement["ensemble"]:
+        for key in ("ensemble", "folds", "boxes"):
+            del refinement[key]
     if dumped.get("refine") == "none":
         dumped.pop("refined", None)
     return {key: value for key, value in dumped.items() if key not in _NOT_HASHED}

@@ -9,14 +9,16 @@ from kpkit.cluster.jobs import Resources
 from kpkit.core.errors import InputError
 from kpkit.ensembles.members import WEIGHTS
 from kpkit.pipeline.artefacts import Artefact
+from kpkit.pipeline.boxes_job import BLEND
 from kpkit.pipeline.document_checks import check_network, check_start, check_weights
+from kpkit.pipeline.fold_nodes import ensemble_poses
 from kpkit.pipeline.mine_job import MineJob
 from kpkit.pipeline.node import Node, hashed_tables, keys, needed_files
 from kpkit.pipeline.study_job import StudyJob, trainings
 from kpkit.pipeline.train_job import TrainJob
 from kpkit.pipeline.weights_job import WeightsJob
 from kpkit.specs.datasets import Dataset
-from kpkit.specs.loader import Document, load
+from kpkit.specs.loader import Document
 
 if TYPE_CHECKING:
     from kpkit.pipeline.graph import GraphBuilder
@@ -51,9 +53,14 @@ def recipe_node(graph: GraphBuilder, document: Document) -> Node:
         need = needed_files(spec.data.val_boxes)
         val = graph.dataset(document, spec.data.val, spec.datasets, missing, need=need)
         inputs |= {f"val_{k}": v for k, v in graph.inputs(boxes=val).items()}
-    poses = _input_poses(document, missing)
+    poses, rules = _input_poses(document, missing), None
     if poses:
         inputs["poses"] = graph.context.hash(poses)
+    elif spec.refinement and spec.refinement.ensemble and letters:
+        seen = ensemble_poses(graph, document, sources.get("C"))
+        needs.append(seen)
+        inputs["poses"] = seen.artefact.key
+        poses, rules = seen.artefact.folder / BLEND, seen.document.spec.poses
     weights = _weights(document, missing)
     if spec.weights:
         inputs["weights"] = graph.context.hash(weights)
@@ -81,6 +88,7 @@ def recipe_node(graph: GraphBuilder, document: Document) -> Node:
         made=made,
         weights=weights,
         poses=poses,
+        rules=rules,
         loader_workers=graph.loader_workers,
     )
     return Node(artefact, job, needs, document, missing)
@@ -139,8 +147,8 @@ def _input_poses(document: Document, missing: list[str]) -> Path | None:
 def _start(graph: GraphBuilder, document: Document) -> Node | None:
     """The recipe that a recipe's training starts from."""
     name = document.spec.start
-    return graph.recipe(load(name, "recipe", beside=document.path)) if name else None
+    return graph.recipe(graph.named(document, name, "recipe")) if name else None
 
 
 def _labels_of(graph: GraphBuilder, document: Document) -> Node:
-    return graph.pseudo_labels(load(document.spec.data.U, "pseudo_labels", beside=document.path))
+    return graph.pseudo_labels(graph.named(document, document.spec.data.U, "pseudo_labels"))

@@ -13,6 +13,7 @@ from kpkit.core.files import free_bytes, locked
 from kpkit.pipeline.ablate_job import AblateJob
 from kpkit.pipeline.context import Context
 from kpkit.pipeline.execute import run_in_process
+from kpkit.pipeline.folds_job import FoldsJob
 from kpkit.pipeline.graph import GraphBuilder
 from kpkit.pipeline.label_job import LabelJob
 from kpkit.pipeline.merge_job import MergeJob
@@ -24,7 +25,7 @@ from kpkit.pipeline.study_job import StudyJob
 from kpkit.pipeline.submit_job import SubmitJob
 from kpkit.specs.loader import Document
 
-_WITHOUT_NETWORKS = (AblateJob, LabelJob, MergeJob, MineJob, SearchJob, StudyJob, SubmitJob)
+_WITHOUT_NETWORKS = (AblateJob, FoldsJob, LabelJob, MergeJob, MineJob, SearchJob, StudyJob, SubmitJob)
 
 
 @dataclass(frozen=True)

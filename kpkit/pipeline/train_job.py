@@ -16,13 +16,14 @@ from kpkit.core.progress import Progress
 from kpkit.core.skeletons import SKELETONS
 from kpkit.data.coco import read_annotations
 from kpkit.data.load import LoadedDataset, load_boxes, load_dataset
-from kpkit.data.results import read_detections, read_results
+from kpkit.data.results import read_detections
 from kpkit.ensembles.members import WEIGHTS
 from kpkit.inference.network import best_device
 from kpkit.mining.hard_negatives import THRESHOLDS, mine_hard_negatives
 from kpkit.models.count import count_cost
 from kpkit.models.network import PoseNetwork
 from kpkit.models.weights import save_weights
+from kpkit.pipeline.given_poses import given_poses
 from kpkit.pipeline.job import ArtefactJob
 from kpkit.pipeline.label_job import LABELS
 from kpkit.pipeline.mine_job import NEGATIVES
@@ -30,6 +31,7 @@ from kpkit.refinement.errors import published_errors
 from kpkit.refinement.lesson import refined_errors, refiner_lesson
 from kpkit.refinement.refiner import Refiner
 from kpkit.specs.datasets import Dataset
+from kpkit.specs.poses import PosesSpec
 from kpkit.specs.recipe import RecipeSpec
 from kpkit.training.checkpoint import load_newest
 from kpkit.training.lesson import HeatmapLesson, Teach
@@ -56,7 +58,8 @@ class TrainJob(ArtefactJob):
         val: the validation data set.
         made: folders of the artefacts that H and U come from.
         weights: file that training starts from.
-        poses: results that a refiner learns from.
+        poses: results that a refiner learns from, or an ensemble's poses.
+        rules: how the ensemble's are finished; None for results, which are taken as they are.
         loader_workers: processes that prepare crops beside the training process.
     """
 
@@ -66,6 +69,7 @@ class TrainJob(ArtefactJob):
     made: dict[str, Path] = field(default_factory=dict)
     weights: Path | None = None
     poses: Path | None = None
+    rules: PosesSpec | None = None
     loader_workers: int = 0
 
     @property
@@ -149,8 +153,11 @@ class TrainJob(ArtefactJob):
         assert self.spec
         if not self.spec.refinement:
             return HeatmapLesson
-        poses = read_results(self.poses) if self.poses else None
-        return refiner_lesson(self.spec, data.crops.instances, poses)
+        people = data.crops.instances
+        if self.poses is None:
+            return refiner_lesson(self.spec, people, None)
+        poses, others = given_poses(self.poses, self.rules, self.spec.refinement, self.sources["C"], self.val)
+        return refiner_lesson(self.spec, people, poses, others)
 
     def _people(self) -> dict[str, tuple[Instances, LoadedDataset]]:
         """Whom each source shows, with their pictures' data set; all in the network's skeleton."""

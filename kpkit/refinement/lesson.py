@@ -29,13 +29,17 @@ from kpkit.training.phases import PhasePlan
 from kpkit.training.sources import TrainingData, Validation
 
 
-def refiner_lesson(spec: RecipeSpec, people: Instances, poses: Instances | None) -> Teach:
+def refiner_lesson(
+    spec: RecipeSpec, people: Instances, poses: Instances | None, others: Instances | None = None
+) -> Teach:
     """The lesson of a recipe with ``[refinement]``.
 
     Args:
         spec: the recipe.
         people: everybody shown, in order of the rows.
-        poses: results on their pictures where the recipe names some.
+        poses: results on their pictures, where there are any.
+        others: the labelled people that ``poses`` are of where they are of others than those shown: errors
+            are then measured by them, and nobody shown has a pose.
 
     Raises:
         InputError: too few poses to measure errors.
@@ -43,8 +47,9 @@ def refiner_lesson(spec: RecipeSpec, people: Instances, poses: Instances | None)
     assert spec.refinement
     errors = published_errors()
     if spec.refinement.errors == "measured" and poses is not None:
-        errors = measured_errors(people, poses, np.unique(people.image_id))
-    estimated = None if poses is None else poses_of(people, poses)
+        labelled = people if others is None else others
+        errors = measured_errors(labelled, poses, np.unique(labelled.image_id))
+    estimated = None if poses is None or others is not None else poses_of(people, poses)
     return partial(RefinerLesson, surroundings=Surroundings(people, errors, estimated), errors=errors)
 
 

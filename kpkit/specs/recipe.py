@@ -10,6 +10,7 @@ from kpkit.core.skeletons import SKELETONS
 from kpkit.specs.base import About, Spec, did_you_mean
 from kpkit.specs.datasets import DatasetSpec, SkeletonName
 from kpkit.specs.poses import BoxSource, DecodeSpec, PosesSpec, Share
+from kpkit.specs.refinement import RefinementSpec
 
 Size = Annotated[int, Field(ge=32, le=2048, multiple_of=32)]
 Margin = Annotated[float, Field(ge=1, le=3)]
@@ -267,30 +268,6 @@ class TrainingSpec(Spec):
         return self
 
 
-class RefinementSpec(Spec):
-    """``[refinement]``: what a network that refines poses learns from (PoseFix). It makes a recipe a refiner.
-
-    Attributes:
-        sigma: of the Gaussians that show the pose, in crop pixels (9 at 384x288 and 7 at 256x192).
-        errors: how poses of C's people are drawn: with the paper's errors, or with those of ``poses``.
-        poses: COCO results on the pictures of C, by a path relative to the document: of networks that have
-            not learnt from the pictures they were run on (out of fold), since errors on those are too small.
-            They also stand for the keypoints nobody labelled (the paper takes SimpleBaseline's).
-        real: share of the people shown with their pose of ``poses`` in place of a drawn one.
-    """
-
-    sigma: PositiveFloat
-    errors: Literal["published", "measured"] = "published"
-    poses: str = ""
-    real: Share = 0.0
-
-    @model_validator(mode="after")
-    def _poses_are_named(self) -> RefinementSpec:
-        if not self.poses and (self.errors == "measured" or self.real):
-            raise ValueError('errors = "measured" and real need poses to take them from')
-        return self
-
-
 class RecipeSpec(Spec):
     """A recipe document.
 
@@ -321,6 +298,8 @@ class RecipeSpec(Spec):
             set("".join(self.training.phases)) - set("C") or self.network.skeleton != "coco17"
         ):
             raise ValueError("a refiner learns from C alone, on the skeleton coco17")
+        if self.refinement and self.refinement.ensemble and not (self.refinement.folds or self.data.val):
+            raise ValueError("refinement.ensemble looks at data.val, which is not named; or give it folds")
         return self
 
     @model_validator(mode="after")
