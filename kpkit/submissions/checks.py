@@ -59,12 +59,16 @@ def _check_coordinates(rows: Rows, images: ImageTable, place: np.ndarray, findin
     if not len(rows.number):
         return
     x, y = rows.keypoints[:, :, 0], rows.keypoints[:, :, 1]
-    absurd = (np.abs(rows.keypoints) > FARTHEST).any(axis=(1, 2))
-    findings.rows(
-        "coordinate_size",
-        rows.number[absurd],
-        lambda row: f"a keypoint number is beyond {FARTHEST:,.0f} (image {_image(rows, row)}); mend the pose",
-    )
+    farthest = [max(part.max(), -part.min()) for part in (x, y, rows.keypoints[:, :, 2])]
+    if max(farthest) > FARTHEST:
+        absurd = (np.abs(rows.keypoints) > FARTHEST).any(axis=(1, 2))
+        findings.rows(
+            "coordinate_size",
+            rows.number[absurd],
+            lambda row: (
+                f"a keypoint number is beyond {FARTHEST:,.0f} (image {_image(rows, row)}); mend the pose"
+            ),
+        )
     equal = (np.ptp(x, axis=1) == 0) & (np.ptp(y, axis=1) == 0)
     findings.rows(
         "junk_pose",
@@ -74,7 +78,7 @@ def _check_coordinates(rows: Rows, images: ImageTable, place: np.ndarray, findin
         ),
         "warning",
     )
-    if np.abs(rows.keypoints[:, :, :2]).max() <= 1.5 and not equal.all():
+    if max(farthest[:2]) <= 1.5 and not equal.all():
         findings.file(
             "coordinates_normalised",
             "every coordinate lies within 1.5 of 0; coordinates must be pixels, not shares of the picture",

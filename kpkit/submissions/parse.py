@@ -6,31 +6,33 @@ others, its number is known, and 420,000 poses never stand in memory as Python n
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
 import orjson
 
+from kpkit.core.errors import InputError
+from kpkit.data.json_rows import INT64, UNREADABLE
+from kpkit.data.number_text import number_rows
 from kpkit.submissions.grammar import cut_rows
 from kpkit.submissions.problems import Findings
-
-KEYS = frozenset(("image_id", "category_id", "keypoints", "score"))
-NUMBERS = 51
-"""17 keypoints, x, y and a third number each."""
+from kpkit.submissions.row_faults import KEYS, NUMBER_TYPES, NUMBERS, examine, name_repeated
 
 _BLOCK = 4096
-_NUMBER_TYPES = {int, float}
-_REASONS = {
-    "bbox": "servers would then take areas from it and the figures by size (APM, APL) would change",
-    "area": "servers would then judge sizes by it and APM and APL would change",
-    "segmentation": "the file would be judged as masks",
-    "id": "servers number the rows themselves",
-}
+_Columns = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+class _Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    image_id: INT64
+    category_id: Literal[1]
+    keypoints: msgspec.Raw
+    score: float
+
+
+_PERFECT = msgspec.json.Decoder(list[_Row])
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,31 +67,59 @@ def parse_results(data: bytes, findings: Findings) -> Rows | None:
     raw = cut_rows(data, findings)
     if raw is None:
         return None
-    number: list[int] = []
-    image_id: list[int] = []
-    score: list[float] = []
-    blocks: list[np.ndarray] = []
-    for start in range(0, len(raw), _BLOCK):
-        flat: list[list[float]] = []
-        for row, entry in _decode(raw[start : start + _BLOCK], start, findings):
-            if _plain(entry) or _examine(row, entry, findings):
-                number.append(row)
-                image_id.append(entry["image_id"])
-                score.append(entry["score"])
-                flat.append(entry["keypoints"])
-        blocks.append(np.array(flat, np.float64).reshape(-1, NUMBERS // 3, 3))
-    return Rows(
-        np.array(number, np.int64),
-        np.array(image_id, np.int64),
-        np.concatenate(blocks),
-        np.array(score, np.float64),
-        len(raw),
+    blocks = [_block(raw[start : start + _BLOCK], start, findings) for start in range(0, len(raw), _BLOCK)]
+    number, image_id, keypoints, score = map(np.concatenate, zip(*blocks, strict=True))
+    return Rows(number, image_id, keypoints.reshape(-1, NUMBERS // 3, 3), score, len(raw))
+
+
+def _block(raw: list[msgspec.Raw], start: int, findings: Findings) -> _Columns:
+    """Numbers, image ids, keypoints (N, 51) and scores of a block's usable rows."""
+    joined = b"[" + b",".join(raw) + b"]"
+    return _perfect(joined, len(raw), start) or _examined(raw, joined, start, findings)
+
+
+def _perfect(joined: bytes, count: int, start: int) -> _Columns | None:
+    """Columns of a block in perfect form, the quick way past the examination; None when some row is not."""
+    if joined.count(b":") != len(KEYS) * count:  # a decoder keeps the last of two equal keys without a word
+        return None
+    try:
+        rows = _PERFECT.decode(joined)
+        lists = [row.keypoints for row in rows]
+        keypoints = number_rows(lists, NUMBERS, "keypoints", "", str)
+    except (*UNREADABLE, InputError):
+        return None
+    return (
+        np.arange(start, start + count),
+        np.array([row.image_id for row in rows], np.int64),
+        keypoints,
+        np.array([row.score for row in rows], np.float64),
     )
 
 
-def _decode(raw: list[msgspec.Raw], start: int, findings: Findings) -> Iterator[tuple[int, Any]]:
+def _examined(raw: list[msgspec.Raw], joined: bytes, start: int, findings: Findings) -> _Columns:
+    """Columns of a block whose rows are looked at one by one."""
+    number: list[int] = []
+    image_id: list[int] = []
+    score: list[float] = []
+    flat: list[list[float]] = []
+    for row, entry in _decode(raw, joined, start, findings):
+        if _plain(entry) or examine(row, entry, findings):
+            number.append(row)
+            image_id.append(entry["image_id"])
+            score.append(entry["score"])
+            flat.append(entry["keypoints"])
+    return (
+        np.array(number, np.int64),
+        np.array(image_id, np.int64),
+        np.array(flat, np.float64).reshape(-1, NUMBERS),
+        np.array(score, np.float64),
+    )
+
+
+def _decode(
+    raw: list[msgspec.Raw], joined: bytes, start: int, findings: Findings
+) -> Iterator[tuple[int, Any]]:
     """(row number, decoded entry) of a block; entries that cannot be decoded are named and left out."""
-    joined = b"[" + b",".join(raw) + b"]"
     try:
         entries = orjson.loads(joined)
     except orjson.JSONDecodeError:
@@ -98,7 +128,7 @@ def _decode(raw: list[msgspec.Raw], start: int, findings: Findings) -> Iterator[
     # A decoder keeps the last of two equal keys without a word; the colons tell that one is gone.
     if joined.count(b":") != sum(len(e) for e in entries if type(e) is dict):
         for row, (piece, entry) in enumerate(zip(raw, entries, strict=True), start):
-            _name_repeated(row, bytes(piece), entry, findings)
+            name_repeated(row, bytes(piece), entry, findings)
     yield from enumerate(entries, start)
 
 
@@ -110,21 +140,8 @@ def _decode_singly(raw: list[msgspec.Raw], start: int, findings: Findings) -> It
             code = "number_range" if "infinity" in str(error) else "row_not_json"
             findings.row(code, row, f"not valid JSON ({error})")
         else:
-            _name_repeated(row, bytes(piece), entry, findings)
+            name_repeated(row, bytes(piece), entry, findings)
             yield row, entry
-
-
-def _name_repeated(row: int, piece: bytes, entry: Any, findings: Findings) -> None:
-    if type(entry) is not dict or piece.count(b":") == len(entry):
-        return
-
-    def look(pairs: list[tuple[str, Any]]) -> None:
-        keys = [key for key, _ in pairs]
-        for key in sorted({key for key in keys if keys.count(key) > 1}):
-            findings.row("repeated_key", row, f"the key {key!r} occurs twice")
-
-    with contextlib.suppress(RecursionError):  # so deep a value is a fault of its own, named with the row
-        json.loads(piece, object_pairs_hook=look)
 
 
 def _plain(entry: Any) -> bool:
@@ -135,80 +152,9 @@ def _plain(entry: Any) -> bool:
         and type(entry["image_id"]) is int
         and type(entry["category_id"]) is int
         and entry["category_id"] == 1
-        and type(entry["score"]) in _NUMBER_TYPES
+        and type(entry["score"]) in NUMBER_TYPES
         and type(entry["keypoints"]) is list
         and len(entry["keypoints"]) == NUMBERS
-        and _NUMBER_TYPES.issuperset(map(type, entry["keypoints"]))
+        and NUMBER_TYPES.issuperset(map(type, entry["keypoints"]))
         and -(2**63) <= entry["image_id"] < 2**63
     )
-
-
-def _examine(row: int, entry: Any, findings: Findings) -> bool:
-    """Name every fault of a row; True if its image id, keypoints and score can be used all the same."""
-    if type(entry) is not dict:
-        findings.row("row_not_object", row, f"is {_kind(entry)}, must be an object with {_listed(KEYS)}")
-        return False
-    image = entry.get("image_id")
-    of = f" (image {image})" if type(image) is int else ""
-    missing, extra = KEYS - entry.keys(), entry.keys() - KEYS
-    if missing:
-        findings.row("missing_key", row, f"lacks {_listed(missing)}{of}")
-    for key in sorted(extra):
-        reason = _REASONS.get(key, "servers may refuse the file")
-        findings.row("extra_key", row, f"has the key {key!r}{of}: {reason}; write {_listed(KEYS)} only")
-    usable = not missing
-    if "image_id" in entry and not (type(image) is int and -(2**63) <= image < 2**63):
-        findings.row("image_id_type", row, f"image_id is {_kind(image)}, must be an integer")
-        usable = False
-    if "category_id" in entry and not (type(entry["category_id"]) is int and entry["category_id"] == 1):
-        category = entry["category_id"]
-        shown = category if type(category) is int else _kind(category)
-        findings.row("category", row, f"category_id is {shown}{of}, must be 1 (person)")
-    if "score" in entry and type(entry["score"]) not in _NUMBER_TYPES:
-        findings.row("score_type", row, f"the score is {_kind(entry['score'])}{of}, must be a number")
-        usable = False
-    if "keypoints" in entry:
-        usable &= _examine_keypoints(row, entry["keypoints"], of, findings)
-    return usable
-
-
-def _examine_keypoints(row: int, points: Any, of: str, findings: Findings) -> bool:
-    if type(points) is not list:
-        findings.row(
-            "keypoints_type", row, f"keypoints are {_kind(points)}{of}, must be a list of {NUMBERS} numbers"
-        )
-    elif any(type(value) in (list, dict) for value in points):
-        findings.row(
-            "keypoints_nested", row, f"keypoints are nested{of}, must be one flat list of {NUMBERS} numbers"
-        )
-    elif len(points) != NUMBERS:
-        findings.row(
-            "keypoints_count", row, f"has {len(points)} keypoint numbers{of}, must have {NUMBERS} (17 x 3)"
-        )
-    else:
-        bad = [k for k, value in enumerate(points) if type(value) not in _NUMBER_TYPES]
-        if not bad:
-            return True
-        findings.row(
-            "keypoints_type",
-            row,
-            f"keypoint number {bad[0]} is {_kind(points[bad[0]])}{of}, must be a number",
-        )
-    return False
-
-
-def _kind(value: Any) -> str:
-    """How to call a JSON value in a message."""
-    if value is None:
-        return "null"
-    if type(value) is bool:
-        return "true" if value else "false"
-    if type(value) is str:
-        return f"the text {value[:40]!r}"
-    if type(value) is list:
-        return "a list"
-    return "an object" if type(value) is dict else f"the number {value!r}"
-
-
-def _listed(keys: frozenset[str] | set[str]) -> str:
-    return ", ".join(sorted(keys))

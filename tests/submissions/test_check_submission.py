@@ -21,6 +21,8 @@ from pycocotools.cocoeval import COCOeval
 
 from kpkit.core.errors import InputError
 from kpkit.core.instances import ImageTable
+from kpkit.submissions import parse
+from kpkit.submissions.parse import parse_results
 from kpkit.submissions.problems import NAMED_ROWS, Findings, Problem
 from kpkit.submissions.validate import check_submission
 
@@ -329,6 +331,38 @@ def test_a_fault_in_every_row_is_counted_not_listed(tmp_path: Path) -> None:
     found = check_submission(tmp_path / "r.json", table)
     assert [p.row for p in found] == [*range(NAMED_ROWS), None]
     assert found[-1].message.startswith(f"{len(made) - NAMED_ROWS:,} more rows")
+
+
+FORMS: dict[str, Callable[[bytes], bytes]] = {
+    "as written": lambda made: made,
+    "spaces": lambda made: made.replace(b",", b" ,\n").replace(b":", b"\t: "),
+    "exponents": lambda made: made.replace(b"1.0", b"10E-1"),
+    "longer numbers": lambda made: made.replace(b"1.0", b"1.00000000000000000001"),
+    "escaped key": lambda made: made.replace(b"image_id", b"image\\u005fid"),
+    "a colon in a text": lambda made: made.replace(b'"score"', b'"sc:re"', 1),
+    "a key twice": lambda made: made.replace(b'"category_id"', b'"score":1,"category_id"', 1),
+    "nested": lambda made: made.replace(b's": [', b's": [[', 1).replace(b"]", b"]]", 1),
+    "a list too many": lambda made: made.replace(b"1.0", b"[],1.0", 1),
+    "a truth value": lambda made: made.replace(b"1.0", b"true", 1),
+    "a negative nought": lambda made: made.replace(b"1.0", b"-0", 1).replace(b"1.0", b"-0.0", 1),
+    "out of range": lambda made: made.replace(b"1.0", b"1e999", 1),
+    "a fraction as id": lambda made: made.replace(b'"image_id": ', b'"image_id": 1.', 1),
+    "category 1.0": lambda made: made.replace(b'"category_id": 1', b'"category_id": 1.0', 1),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_quick_way_says_what_the_examination_says(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = FORMS[form](text(rows(9, pictures(9))))
+    quick, slow = Findings(), Findings()
+    one = parse_results(data, quick)
+    monkeypatch.setattr(parse, "_perfect", lambda *block: None)
+    other = parse_results(data, slow)
+    assert quick.problems() == slow.problems()
+    assert (one is None) == (other is None)
+    for field in ("number", "image_id", "keypoints", "score") if one and other else ():
+        a, b = getattr(one, field), getattr(other, field)
+        assert a.dtype == b.dtype and a.tobytes() == b.tobytes(), field
 
 
 def test_foreign_share_is_told(tmp_path: Path) -> None:
