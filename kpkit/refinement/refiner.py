@@ -16,7 +16,7 @@ from kpkit.core.skeletons import SKELETONS
 from kpkit.data.crops import CropDataset
 from kpkit.inference.network import CPU_SLICE, codec_of, normaliser
 from kpkit.models.network import PoseNetwork
-from kpkit.refinement.maps import pose_maps, soft_argmax
+from kpkit.refinement.maps import PEAK, pose_maps, soft_argmax
 from kpkit.specs.recipe import RecipeSpec
 
 BATCH = 64
@@ -113,9 +113,14 @@ def _mirrored(points: np.ndarray, last: int) -> np.ndarray:
 def look(
     network: torch.nn.Module, spec: RecipeSpec, images: Tensor, points: Tensor, present: Tensor
 ) -> Tensor:
-    """(N, K, h, w) logits of normalised crops (N, 3, H, W) and the poses (N, K, 2) shown in them."""
+    """(N, K, h, w) logits of normalised crops (N, 3, H, W) and the poses (N, K, 2) shown in them.
+
+    A pose's Gaussians are as high above nothing as white is above black, in the crops' normalisation (its
+    channels' mean): 255 with the published one, which divides by nothing.
+    """
     assert spec.refinement
     maps = pose_maps(points, present, (images.shape[2], images.shape[3]), spec.refinement.sigma)
+    maps = maps * float(np.mean(1 / np.array(spec.network.std)) / PEAK)
     both = torch.cat([images, maps], dim=1).contiguous(memory_format=torch.channels_last)
     with torch.autocast(images.device.type, torch.bfloat16, enabled=spec.network.precision == "bf16"):
         logits: Tensor = network(both)[-1]

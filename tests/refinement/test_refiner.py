@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from kpkit.core.instances import Instances
 from kpkit.data.crops import picture_paths
+from kpkit.inference.network import normaliser
 from kpkit.models.network import Output
 from kpkit.refinement import refiner as module
-from kpkit.refinement.refiner import Refiner, pose_boxes
+from kpkit.refinement.refiner import Refiner, look, pose_boxes
 from tests.refinement.test_lesson import refiner
 from tests.training.dots import draw
 
@@ -55,6 +56,23 @@ def test_places_come_back_to_the_picture(tmp_path: Path) -> None:
         assert np.abs((found.keypoints - poses.keypoints)[..., :2].mean()) < 0.3
         assert np.array_equal(found.keypoints[..., 2], poses.keypoints[..., 2])
         assert np.array_equal(found.box, poses.box) and np.array_equal(found.score, poses.score)
+
+
+@pytest.mark.parametrize("std", [1 / 255, 0.225])
+def test_poses_are_as_bright_as_pictures_in_every_normalisation(std: float) -> None:
+    spec = refiner()
+    network = spec.network.model_copy(update={"mean": (0.0,) * 3, "std": (std,) * 3})
+    white = normaliser(network, torch.device("cpu"))(np.full((1, *network.input_size, 3), 255, np.uint8))
+    shown: list[Tensor] = []
+
+    class Ear(nn.Module):
+        def forward(self, images: Tensor) -> list[Tensor]:
+            shown.append(images)
+            return [images]
+
+    points = torch.full((1, 17, 2), 30.0)
+    look(Ear(), spec.model_copy(update={"network": network}), white, points, torch.ones(1, 17).bool())
+    assert shown[0][:, 3:].amax(dim=(2, 3)).numpy() == pytest.approx(float(white.max()), rel=1e-5)
 
 
 def test_batches_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
