@@ -26,7 +26,7 @@ class Echo(nn.Module):
     stride = 4
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        return [images[:, 3:, ::4, ::4] * 4]
+        return [images[:, 3:, ::4, ::4] * 240]
 
 
 def everyone(tmp_path: Path) -> tuple[Instances, list[str]]:
