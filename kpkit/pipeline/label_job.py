@@ -64,12 +64,14 @@ class LabelJob(ArtefactJob):
         images: the data set to label.
         audit: the labelled data set that the rules are tried on, if there is one.
         poses: the teachers' artefact folders, by ``"images"`` and ``"audit"``.
+        teachers: names of the teachers' artefacts.
     """
 
     spec: PseudoLabelsSpec | None = None
     images: Dataset | None = None
     audit: Dataset | None = None
     poses: dict[str, Path] = field(default_factory=dict)
+    teachers: tuple[str, ...] = ()
 
     def make(self, work: Path, progress: Progress) -> dict[str, Any]:
         """Audit the rules, then write what they keep, and draw the most doubtful of it."""
@@ -78,8 +80,7 @@ class LabelJob(ArtefactJob):
         loaded = load_dataset(self.images, check_pictures=False)
         shards, tally = self._shards("images"), _Tally()
         left_over = self._left_over(work, loaded, shards.choice["box_threshold"])
-        teachers = {Path(member.recipe).name.removesuffix(".toml") for member in self.spec.teachers}
-        by = {name: key for name, key in self.artefact.inputs.items() if name in teachers}
+        by = {name: self.artefact.inputs[name] for name in self.teachers}
         write_annotation_stream(
             work / LABELS,
             loaded.images,

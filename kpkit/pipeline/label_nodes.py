@@ -46,6 +46,7 @@ def labels_node(graph: GraphBuilder, document: Document) -> Node:
         images=sets["images"],
         audit=sets.get("audit"),
         poses={role: node.artefact.folder for role, node in seen.items()},
+        teachers=tuple(n.artefact.name for n in seen["images"].needs),
     )
     return Node(artefact, job, list(seen.values()), document, missing)
 
