@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kpkit.cli.options import Json
+from kpkit.cli.options import Json, Runs
 
 if TYPE_CHECKING:
     from kpkit.core.progress import Progress
@@ -41,23 +42,29 @@ def evaluate(
     details: Annotated[
         bool, typer.Option("--details", help="By keypoint, visibility, number of labels and overlap.")
     ] = False,
+    runs: Runs = Path("runs"),
     json: Json = False,
 ) -> None:
-    """The ten COCO keypoint figures, equal to pycocotools, on inputs that are checked first."""
+    """The ten COCO keypoint figures, equal to pycocotools, on inputs that are checked first.
+
+    Where there is a folder of artefacts, its cache keeps the annotations for the next time.
+    """
     import json as json_module
 
     from kpkit.cli.evaluation_tables import lines
     from kpkit.core.errors import KpkitError
+    from kpkit.data.annotation_cache import FOLDER
     from kpkit.evaluation.ap import judge
     from kpkit.evaluation.bootstrap import DRAWS
 
     if not (intervals or against) and (draws is not None or seed is not None):
         raise KpkitError("--draws and --seed need --intervals or --against")
-    judged = judge(truth, results, only_truth_images=only_truth_images)
+    read = partial(judge, truth, only_truth_images=only_truth_images, cache=runs / FOLDER)
+    judged = read(results)
     matches = judged.matches()
     told: dict[str, Any] = dict(matches.figures())
     if intervals or against:
-        other = judge(truth, against, only_truth_images=only_truth_images).matches() if against else None
+        other = read(against).matches() if against else None
         told |= _resampled(matches, other, intervals, DRAWS if draws is None else draws, seed or 0)
     if errors or details:
         told |= _analysed(judged, errors, details)

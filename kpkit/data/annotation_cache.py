@@ -32,6 +32,9 @@ from kpkit.data.image_lists import check_names
 from kpkit.data.label_checks import check_labels
 
 VARIABLE = "KPKIT_CACHE"
+FOLDER = ".cache"
+"""Of a folder of artefacts."""
+
 SMALLEST = 1 << 20
 """Bytes of a file that is worth an entry; a smaller one is read in less than 20 ms."""
 

@@ -74,9 +74,13 @@ def judge(
     *,
     images: ImageTable | None = None,
     only_truth_images: bool = False,
+    cache: Path | None = None,
 ) -> Judged:
-    """Read and guard the inputs of an evaluation; arguments and errors as ``evaluate``."""
-    judged, labels = _read_truth(truth, images)
+    """Read and guard the inputs of an evaluation; arguments and errors as ``evaluate``.
+
+    ``cache`` is the folder in which a truth that was read is kept; see data.coco.read_annotations.
+    """
+    judged, labels = _read_truth(truth, images, cache)
     poses = _read_results(results)
     results_file = None if isinstance(results, Instances) else results
     guard_results(poses, labels, results_file)
@@ -119,14 +123,16 @@ def per_image_scores(
     return {"image_id": image_id, "oks": mean, "people": people, "poses": number}
 
 
-def _read_truth(truth: Instances | str | Path, images: ImageTable | None) -> tuple[np.ndarray, Instances]:
+def _read_truth(
+    truth: Instances | str | Path, images: ImageTable | None, cache: Path | None = None
+) -> tuple[np.ndarray, Instances]:
     """Ids of the judged pictures, rising, and the labels on them."""
     if isinstance(truth, Instances):
         labels, listed = truth, truth.image_id
     else:
         from kpkit.data.coco import read_annotations
 
-        table, labels = read_annotations(truth)
+        table, labels = read_annotations(truth, cache=cache)
         listed = table.id
     guard_truth(labels, None if isinstance(truth, Instances) else truth)
     judged = np.unique(listed if images is None else images.id)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kpkit.core.errors import InputError
 from kpkit.core.files import HashCache
+from kpkit.data.annotation_cache import FOLDER
 from kpkit.specs.datasets import JUDGED, Dataset, DatasetSpec, data_root, known_lists, known_name, resolve
 
 
@@ -50,7 +51,7 @@ class Context:
             raise InputError(error.cause, file=named_in, remedy=error.remedy) from None
         try:
             found = resolve(name, data_root(self.data), own, need=need, pictures=pictures, more=more)
-            return replace(found, cache=self.runs / ".cache")
+            return replace(found, cache=self.runs / FOLDER)
         except InputError as error:
             if str(error) not in missing:
                 missing.append(str(error))

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from kpkit.core.errors import InputError
+from kpkit.data.annotation_cache import FOLDER
 from kpkit.data.coco import read_annotations
 from kpkit.pipeline.labels import Labels, labels_of
 from kpkit.pseudo_labels.judging import counts, judge
@@ -56,7 +57,7 @@ def judged_labels(source: str, truth: Path, *, data: Path | None, runs: Path) ->
         InputError: no such labels or truth, or no picture in both.
     """
     labels: Labels = labels_of(source, data=data, runs=runs, images=None)
-    images, people = read_annotations(truth)
+    images, people = read_annotations(truth, cache=runs / FOLDER)
     common = images.id[labels.images.rows_of(images.id) >= 0]
     if len(common) == 0:
         remedy = "name the truth of the labelled pictures"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kpkit.core.errors import InputError
 from kpkit.core.instances import ImageTable, Instances
+from kpkit.data.annotation_cache import FOLDER
 from kpkit.data.coco import read_annotations
 from kpkit.data.image_lists import read_image_list
 from kpkit.pipeline.artefacts import MANIFEST, read_artefact
@@ -47,7 +48,7 @@ def labels_of(source: str, *, data: Path | None, runs: Path, images: Path | None
         raise InputError("the picture folder does not exist", file=images)
     path = Path(source)
     if path.is_file() and path.suffix in (".json", ".gz"):
-        return Labels(*read_annotations(path), images)
+        return Labels(*read_annotations(path, cache=runs / FOLDER), images)
     artefact = path if (path / MANIFEST).is_file() else _artefact(source, data, runs)
     manifest = read_artefact(artefact).manifest
     if manifest["kind"] != "pseudo_labels":
@@ -55,7 +56,7 @@ def labels_of(source: str, *, data: Path | None, runs: Path, images: Path | None
         raise InputError(cause, file=artefact, remedy="name a folder of runs/pseudo_labels")
     from kpkit.pipeline.label_job import LABELS
 
-    table, people = read_annotations(artefact / LABELS)
+    table, people = read_annotations(artefact / LABELS, cache=runs / FOLDER)
     pictures = images or _pictures(manifest["document"].get("images"), data)
     return Labels(table, people, pictures, artefact)
 

@@ -54,6 +54,22 @@ def test_the_ten_figures_stay_as_they_are(kpkit: Kpkit, pair: tuple[Path, Path, 
     assert [line.split()[0] for line in lines] == list(FIGURES)
 
 
+def test_annotations_are_kept_where_artefacts_are(
+    kpkit: Kpkit, pair: tuple[Path, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KPKIT_CACHE", "")
+    monkeypatch.setattr("kpkit.data.annotation_cache.SMALLEST", 1)
+    truth, good, _ = pair
+    runs = tmp_path / "runs"
+    first = asked(kpkit, good, "--truth", truth, "--runs", runs)
+    assert not runs.exists()
+    runs.mkdir()
+    assert asked(kpkit, good, "--truth", truth, "--runs", runs) == first
+    assert [path.suffix for path in (runs / ".cache").iterdir()] == [".annotations"]
+    monkeypatch.setattr("kpkit.data.coco._read", lambda *given: pytest.fail("read again"))
+    assert asked(kpkit, good, "--truth", truth, "--runs", runs) == first
+
+
 def test_intervals(kpkit: Kpkit, pair: tuple[Path, Path, Path]) -> None:
     truth, good, _ = pair
     call = (good, "--truth", truth, "--intervals", "--draws", 40)
