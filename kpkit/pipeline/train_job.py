@@ -169,7 +169,8 @@ class TrainJob(ArtefactJob):
             if letter == "H":
                 people = read_detections(self.made["H"] / NEGATIVES).speaking(skeleton)
             elif letter == "U":
-                people = trainable(read_annotations(self.made["U"] / LABELS)[1].speaking(skeleton))
+                _, labels = read_annotations(self.made["U"] / LABELS, cache=dataset.cache)
+                people = trainable(labels.speaking(skeleton))
             else:
                 people = trainable(loaded.people)
             shown[letter] = (people.with_(source=np.full(len(people), letter)), loaded)
