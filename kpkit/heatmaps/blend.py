@@ -9,6 +9,7 @@ import numpy as np
 from kpkit.core import compiled
 from kpkit.core.errors import KpkitError
 from kpkit.heatmaps.codecs import Codec
+from kpkit.heatmaps.codes import PARTS
 from kpkit.heatmaps.packing import Packed, unpack
 
 _PEOPLE = 2
@@ -137,10 +138,10 @@ def _compiled_mean(maps: list[Packed], shares: np.ndarray, out: np.ndarray) -> b
     addresses = np.array([array.ctypes.data for array in values], np.int64)
     flat = out.reshape(*out.shape[:2], -1)
     (dtype,) = types
-    if dtype == np.uint8:
-        zeros = np.array([m.zero for m in maps], np.float32)
-        scales = np.array([m.scale for m in maps], np.float32)
-        mean_kernels.mean_steps(addresses, zeros, scales, shares, flat)
+    if dtype == np.uint16:
+        zeros = np.array([m.zero for m in maps], np.float32) * np.float32(PARTS)
+        scales = np.array([m.scale for m in maps], np.float32) / np.float32(PARTS)
+        mean_kernels.mean_codes(addresses, zeros, scales, shares, flat)
     elif dtype == np.float16 and half_in_hardware():
         mean_kernels.mean_halves(addresses, shares, flat)
     elif dtype == np.float32:

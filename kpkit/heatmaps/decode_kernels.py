@@ -1,6 +1,8 @@
 """Decoding compiled: each map is read once, blended into a scratch map that stays in cache, and done with.
 
-The arithmetic is that of flip.py, blur.py and peaks.py, operation by operation: the same bits.
+The arithmetic is that of flip.py, blur.py and peaks.py, operation by operation: the same bits. Blend, filter
+and search are one kernel, since what leaves the cache between them costs more than the arithmetic, and so one
+file: a kernel calls kernels of its own file only (core/compiled.py), so that no stale machine code is loaded.
 """
 
 from __future__ import annotations

@@ -68,21 +68,21 @@ def mean_halves(members: np.ndarray, shares: np.ndarray, out: np.ndarray) -> Non
 
 
 @kernel()
-def mean_steps(
+def mean_codes(
     members: np.ndarray, zeros: np.ndarray, scales: np.ndarray, shares: np.ndarray, out: np.ndarray
 ) -> None:
-    """uint8 maps of packing.Packed.
+    """uint16 codes of packing.Packed.
 
     Args:
-        members: (M,) int64 addresses of contiguous (N, K, P) uint8.
-        zeros, scales: (M, N, K) float32.
+        members: (M,) int64 addresses of contiguous (N, K, P) uint16.
+        zeros, scales: (M, N, K) float32, the code of 0 and the value of a code.
         shares, out: as for ``mean_singles``.
     """
     for n in range(out.shape[0]):
         for k in range(out.shape[1]):
             total = out[n, k]
             for m in range(len(members)):
-                maps = carray(_pointer(members[m]), out.shape, np.uint8)[n, k]
+                maps = carray(_pointer(members[m]), out.shape, np.uint16)[n, k]
                 zero, scale, share = zeros[m, n, k], scales[m, n, k], shares[m, k]
                 if m == 0:
                     for i in range(len(total)):

@@ -1,4 +1,4 @@
-"""Heatmaps in fewer bits: half floats, or bytes with a scale of each map's own; whole maps or windows."""
+"""Heatmaps in fewer bits: half floats, or codes with a scale of each map's own; whole maps or windows."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from kpkit.core import compiled
 from kpkit.core.errors import KpkitError
+from kpkit.heatmaps.codes import dequantise, quantise
 
 Format = Literal["u8", "f16"]
 FORMATS = get_args(Format)
-LEVELS = 255
-FLAT = np.float32(1e-30)
-"""A uint8 map whose step would be smaller is stored as 0: the step's inverse must be a float32 too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +21,9 @@ class Packed:
     """n people's K maps.
 
     Attributes:
-        values: (n, K, h, w) float16 as they are, or uint8 steps; of whole maps or of windows.
-        scale: (n, K) float32, the value of one step of each uint8 map; None for float16.
-        zero: (n, K) uint8, the step that stands for 0: value = scale * (step - zero). None for float16.
+        values: (n, K, h, w) float16 as they are, or uint16 codes; of whole maps or of windows.
+        scale, zero: (n, K) float32 and uint8: value = scale * (code / 256 - zero), see codes.py; None for
+            float16.
         corner: (n, K, 2) int16 y, x of each window's first pixel; None for whole maps.
     """
 
@@ -58,9 +56,8 @@ class Packed:
 def pack(maps: np.ndarray, format: Format, window: tuple[int, int] | None = None) -> Packed:
     """Fewer bits for heatmaps.
 
-    ``"u8"`` spreads 255 steps from the smaller of 0 and a map's minimum to the larger of 0 and its maximum,
-    so that 0, most of a heatmap, is a step; a value is off by half a step at most. ``"f16"`` rounds to 11
-    significant bits.
+    ``"u8"`` makes the codes of codes.py: 8 bits, a value off by 1/510 of the map's range at most, and 8 more
+    near the map's top. ``"f16"`` rounds to 11 significant bits.
 
     Args:
         maps: (n, K, h, w) float32.
@@ -77,8 +74,8 @@ def pack(maps: np.ndarray, format: Format, window: tuple[int, int] | None = None
         corner, maps = _cut(maps, window)
     if format == "f16":
         return Packed(_narrow(maps), corner=corner)
-    steps, scale, zero = _quantise(maps)
-    return Packed(steps, scale, zero, corner)
+    codes, scale, zero = quantise(maps)
+    return Packed(codes, scale, zero, corner)
 
 
 def unpack(packed: Packed, out: np.ndarray) -> None:
@@ -91,14 +88,8 @@ def unpack(packed: Packed, out: np.ndarray) -> None:
         windows[_places(packed.corner)] = inside
     elif packed.scale is None or packed.zero is None:
         _widen(packed.values, out)
-    elif compiled.available():
-        from kpkit.heatmaps.packing_kernels import dequantise
-
-        steps = packed.values.reshape(packed.scale.size, out.shape[2] * out.shape[3])
-        dequantise(steps, packed.scale.reshape(-1), packed.zero.reshape(-1), out.reshape(steps.shape))
     else:
-        np.subtract(packed.values, packed.zero[:, :, None, None], out=out, dtype=np.float32)
-        out *= packed.scale[:, :, None, None]
+        dequantise(packed.values, packed.scale, packed.zero, out)
 
 
 def _narrow(maps: np.ndarray) -> np.ndarray:
@@ -133,33 +124,6 @@ def _converts_halves() -> bool:
     from kpkit.heatmaps.half_kernels import half_in_hardware
 
     return half_in_hardware()
-
-
-def _quantise(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Steps, scale and zero of (n, K, h, w) maps."""
-    if compiled.available():
-        from kpkit.heatmaps.packing_kernels import quantise
-
-        shape = maps.shape[:2]
-        steps = np.empty(maps.shape, np.uint8)
-        scale, zero = np.empty(shape, np.float32), np.empty(shape, np.uint8)
-        flat = (scale.size, maps.shape[2] * maps.shape[3])
-        finite = quantise(maps.reshape(flat), steps.reshape(flat), scale.reshape(-1), zero.reshape(-1))
-    else:
-        low = maps.min(axis=(2, 3)).clip(max=0)
-        high = maps.max(axis=(2, 3)).clip(min=0)
-        with np.errstate(invalid="ignore", over="ignore"):
-            scale = (high - low) / np.float32(LEVELS)
-            finite = bool(np.isfinite(scale).all())
-            scale[scale < FLAT] = 0
-            per_value = np.divide(np.float32(1), scale, out=np.zeros_like(scale), where=scale > 0)
-            nothing = np.rint(-low * per_value)
-            values = maps * per_value[:, :, None, None] + nothing[:, :, None, None]
-            steps = np.rint(values.clip(0, LEVELS)).astype(np.uint8)
-            zero = nothing.astype(np.uint8)
-    if not finite:
-        raise KpkitError("a heatmap holds NaN or infinity and cannot be stored")
-    return steps, scale, zero
 
 
 def _cut(maps: np.ndarray, window: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,25 +1,29 @@
-"""Compiled kernels of packing and bitshuffle; equal bits to their plain twins (packing.py, bitshuffle.py)."""
+"""Compiled kernels of packing and bitshuffle; equal bits to their plain twins (codes.py, bitshuffle.py)."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from kpkit.core.compiled import kernel
-from kpkit.heatmaps.packing import FLAT, LEVELS
+from kpkit.heatmaps.codes import FLAT, LEVELS, PARTS
 
 _MOST = np.float32(LEVELS)
+_PARTS, _BELOW, _ABOVE = np.float32(PARTS), np.float32(PARTS // 2), np.float32(PARTS // 2 - 2)
+"""Codes of a step, and how far below and above it they go (codes.py)."""
+_BLOCK = 64
+"""Pixels looked at at once for one near the top."""
 _INFINITE = 0x7F800000
 _WHOLE = np.float32(8388608)
 """2 to the 23: a float32 that is added to it and taken away again is rounded to the nearest even integer."""
 
 
 @kernel()
-def quantise(maps: np.ndarray, steps: np.ndarray, scale: np.ndarray, zero: np.ndarray) -> bool:
-    """Steps, scale and zero of each map; False for NaN or infinity in one.
+def quantise(maps: np.ndarray, codes: np.ndarray, scale: np.ndarray, zero: np.ndarray) -> bool:
+    """Codes, scale and zero of each map; False for NaN or infinity in one.
 
     Args:
         maps: (M, P) float32.
-        steps: (M, P) uint8, filled.
+        codes: (M, P) uint16, filled.
         scale: (M,) float32, filled.
         zero: (M,) uint8, filled.
     """
@@ -41,20 +45,91 @@ def quantise(maps: np.ndarray, steps: np.ndarray, scale: np.ndarray, zero: np.nd
         step = step if step >= FLAT else np.float32(0)
         per_value = np.float32(1) / step if step > 0 else np.float32(0)
         nothing = (-low * per_value + _WHOLE) - _WHOLE
-        for i in range(len(values)):
-            value = min(max(values[i] * per_value + nothing, np.float32(0)), _MOST)
-            steps[m, i] = np.uint8(np.int32((value + _WHOLE) - _WHOLE))
         scale[m], zero[m] = step, np.uint8(nothing)
+        least = np.float32(zero[m] + (LEVELS - zero[m]) // 8)
+        for i in range(len(values)):
+            value = max(values[i] * per_value + nothing, np.float32(0))
+            coarse = (min(value, _MOST) + _WHOLE) - _WHOLE
+            plain = coarse * _PARTS
+            exact = (value * _PARTS + _WHOLE) - _WHOLE
+            exact = min(max(exact, plain - _BELOW), plain + _ABOVE)
+            codes[m, i] = np.uint16(np.int32(exact if coarse >= least else plain))
+        if high > 0 and step > 0:
+            _raise_maximum(bits, np.int32(highest), codes[m])
     return True
 
 
 @kernel()
-def dequantise(steps: np.ndarray, scale: np.ndarray, zero: np.ndarray, maps: np.ndarray) -> None:
-    """(M, P) uint8 steps of (M,) scales and zeros -> (M, P) float32 maps, filled."""
+def _raise_maximum(bits: np.ndarray, highest: np.int32, codes: np.ndarray) -> None:
+    """Give the first of a map's highest values the next code if a pixel before it has the same."""
+    place = np.int32(len(bits))
+    for i in range(len(bits)):
+        place = min(place, np.int32(i) if bits[i] == highest else np.int32(len(bits)))
+    equal, code = 0, codes[place]
+    for i in range(place):
+        equal += codes[i] == code
+    if equal:
+        codes[place] = code + 1
+
+
+@kernel()
+def dequantise(codes: np.ndarray, scale: np.ndarray, zero: np.ndarray, maps: np.ndarray) -> None:
+    """(M, P) uint16 codes of (M,) scales and zeros -> (M, P) float32 maps, filled."""
+    for m in range(len(codes)):
+        factor, nothing = scale[m] / _PARTS, np.float32(zero[m]) * _PARTS
+        for i in range(codes.shape[1]):
+            maps[m, i] = (np.float32(codes[m, i]) - nothing) * factor
+
+
+@kernel()
+def split(codes: np.ndarray, least: np.ndarray, steps: np.ndarray, parts: np.ndarray) -> int:
+    """Codes' two bytes; the number of second ones.
+
+    Args:
+        codes: (M, P) uint16.
+        least: (M,) the lowest step that carries 256ths.
+        steps: (M, P) uint8, filled.
+        parts: (M * P,) int8, its beginning filled.
+    """
+    count = 0
+    for m in range(len(codes)):
+        for i in range(codes.shape[1]):
+            steps[m, i] = (codes[m, i] + np.uint16(128)) >> np.uint16(8)
+        for begin in range(0, codes.shape[1], _BLOCK):
+            end = min(begin + _BLOCK, codes.shape[1])
+            if _any_from(steps[m, begin:end], least[m]):
+                for i in range(begin, end):
+                    if steps[m, i] >= least[m]:
+                        parts[count] = np.int32(codes[m, i]) - (np.int32(steps[m, i]) << np.int32(8))
+                        count += 1
+    return count
+
+
+@kernel()
+def join(steps: np.ndarray, least: np.ndarray, parts: np.ndarray, codes: np.ndarray) -> int:
+    """The way back: ``codes`` (M, P) uint16 is filled; how many second bytes are wanted, whatever came."""
+    count = 0
     for m in range(len(steps)):
-        factor, nothing = scale[m], np.float32(zero[m])
         for i in range(steps.shape[1]):
-            maps[m, i] = (np.float32(steps[m, i]) - nothing) * factor
+            codes[m, i] = np.uint16(steps[m, i]) << np.uint16(8)
+        for begin in range(0, steps.shape[1], _BLOCK):
+            end = min(begin + _BLOCK, steps.shape[1])
+            if _any_from(steps[m, begin:end], least[m]):
+                for i in range(begin, end):
+                    if steps[m, i] >= least[m]:
+                        if count < len(parts):
+                            codes[m, i] = np.int32(codes[m, i]) + parts[count]
+                        count += 1
+    return count
+
+
+@kernel(inline="always")
+def _any_from(steps: np.ndarray, least: int) -> bool:
+    """Whether one of a few steps is at least so high; many are looked at at once."""
+    highest = np.uint8(0)
+    for i in range(len(steps)):
+        highest = max(highest, steps[i])
+    return bool(highest >= least)
 
 
 @kernel()

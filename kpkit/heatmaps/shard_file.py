@@ -1,10 +1,12 @@
 """One shard of a heatmap store: packed maps in chunks, each with its checksum.
 
-Layout: eight bytes ``kpkmaps1``, the table's length (uint32, little-endian), the table as JSON (people, bytes
+Layout: eight bytes ``kpkmaps2``, the table's length (uint32, little-endian), the table as JSON (people, bytes
 and CRC-32 of each chunk), then the chunks. A chunk is its maps' windows' corners, scales and zeros, as far as
-the layout has them, then their values: float16 as it is (it hardly compresses); ``u8`` as steps from zero,
-0, -1, 1, -2, ... counted 0, 1, 2, 3, ... (zigzag), bitshuffled and compressed with zstd. Noise about 0 then
-fills the lowest planes only, and the file comes within a few percent of its steps' entropy.
+the layout has them, then their values: float16 as it is (it hardly compresses); of ``u8`` the number of
+second bytes (uint32), then, compressed with zstd, the first bytes' planes and the second bytes. First bytes
+are steps from zero, 0, -1, 1, -2, ... counted 0, 1, 2, 3, ... (zigzag), and bitshuffled: noise about 0 then
+fills the lowest planes only, and they come within a few percent of their entropy. Second bytes, 256ths of a
+step, are those of the pixels that carry any (codes.py), in reading order.
 """
 
 from __future__ import annotations
@@ -20,9 +22,12 @@ import numpy as np
 from kpkit.core.errors import InputError
 from kpkit.core.files import replacing
 from kpkit.heatmaps.bitshuffle import bitshuffle, unbitshuffle
+from kpkit.heatmaps.codes import join, split
 from kpkit.heatmaps.packing import Format, Packed
 
-_MAGIC = b"kpkmaps1"
+_MAGIC = b"kpkmaps2"
+_COUNT = 4
+"""Bytes of the number of second bytes."""
 ZSTD_LEVEL = 1
 
 
@@ -56,15 +61,48 @@ class Layout:
         return [*corner, ("scale", "<f4", (self.keypoints,)), ("zero", "u1", (self.keypoints,))]
 
 
-def write_shard(path: Path, packed: Packed, chunk_rows: int) -> None:
-    """Write people's maps; the file is whole or absent, equal maps give equal bytes."""
-    parts = [packed[begin : begin + chunk_rows] for begin in range(0, len(packed), chunk_rows)]
-    chunks = [_encode(part) for part in parts]
-    facts = [[len(p), len(c), zlib.crc32(c)] for p, c in zip(parts, chunks, strict=True)]
-    table = json.dumps(facts).encode()
-    with replacing(path) as temporary, open(temporary, "wb") as handle:
-        handle.write(_MAGIC + len(table).to_bytes(4, "little") + table)
-        handle.writelines(chunks)
+class ShardWriter:
+    """Chunks of one shard, compressed as soon as they are full, then written at once.
+
+    Args:
+        chunk_rows: people to a chunk.
+
+    Attributes:
+        rows: people added.
+    """
+
+    def __init__(self, chunk_rows: int) -> None:
+        self.rows = 0
+        self._chunk_rows = chunk_rows
+        self._waiting: list[Packed] = []
+        self._chunks: list[bytes] = []
+        self._facts: list[list[int]] = []
+
+    def add(self, packed: Packed) -> None:
+        """The next people; into which parts they are cut changes no byte of the file."""
+        self.rows += len(packed)
+        self._waiting.append(packed)
+        waiting = sum(map(len, self._waiting))
+        whole = waiting - waiting % self._chunk_rows
+        if whole:
+            people = Packed.joined(self._waiting)
+            for begin in range(0, whole, self._chunk_rows):
+                self._encode(people[begin : begin + self._chunk_rows])
+            self._waiting = [people[whole:]]
+
+    def write(self, path: Path) -> None:
+        """Write the file, whole or not at all; equal maps give equal bytes."""
+        if rest := Packed.joined(self._waiting):
+            self._encode(rest)
+        table = json.dumps(self._facts).encode()
+        with replacing(path) as temporary, open(temporary, "wb") as handle:
+            handle.write(_MAGIC + len(table).to_bytes(4, "little") + table)
+            handle.writelines(self._chunks)
+
+    def _encode(self, packed: Packed) -> None:
+        chunk = _encode(packed)
+        self._chunks.append(chunk)
+        self._facts.append([len(packed), len(chunk), zlib.crc32(chunk)])
 
 
 class ShardFile:
@@ -123,8 +161,10 @@ def _encode(packed: Packed) -> bytes:
         return b"".join([*before, packed.values.tobytes()])
     import pyarrow as pa
 
-    planes = bitshuffle(_zigzag(packed.values, packed.zero))
-    return b"".join([*before, pa.Codec("zstd", ZSTD_LEVEL).compress(planes, asbytes=True)])
+    steps, parts = split(packed.values, packed.zero)
+    planes = bitshuffle(_zigzag(steps, packed.zero))
+    body = pa.Codec("zstd", ZSTD_LEVEL).compress(planes.tobytes() + parts.tobytes(), asbytes=True)
+    return b"".join([*before, len(parts).to_bytes(_COUNT, "little"), body])
 
 
 def _decode(data: bytes, rows: int, layout: Layout) -> Packed:
@@ -135,15 +175,16 @@ def _decode(data: bytes, rows: int, layout: Layout) -> Packed:
         place += head[name].nbytes
     size, shape = rows * layout.values, (rows, layout.keypoints, *layout.shape)
     if layout.format == "f16":
-        values = np.frombuffer(data, "<f2", size, place).reshape(shape)
-    else:
-        import pyarrow as pa
+        return Packed(np.frombuffer(data, "<f2", size, place).reshape(shape), **head)
+    import pyarrow as pa
 
-        planes = -(-size // 8)
-        body = pa.Codec("zstd").decompress(memoryview(data)[place:], decompressed_size=8 * planes)
-        counted = unbitshuffle(np.frombuffer(body, np.uint8).reshape(8, planes), size)
-        values = _unzigzag(counted.reshape(shape), head["zero"])
-    return Packed(values, **head)
+    seconds = int.from_bytes(data[place : place + _COUNT], "little")
+    planes = -(-size // 8)
+    compressed = memoryview(data)[place + _COUNT :]
+    body = pa.Codec("zstd").decompress(compressed, decompressed_size=8 * planes + seconds)
+    counted = unbitshuffle(np.frombuffer(body, np.uint8, 8 * planes).reshape(8, planes), size)
+    parts = np.frombuffer(body, np.int8, seconds, 8 * planes)
+    return Packed(join(_unzigzag(counted.reshape(shape), head["zero"]), parts, head["zero"]), **head)
 
 
 def _zigzag(steps: np.ndarray, zero: np.ndarray) -> np.ndarray:

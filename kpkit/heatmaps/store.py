@@ -7,6 +7,7 @@ grid its maps lie, for which keypoints and which box list, so that members are m
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -20,14 +21,16 @@ from kpkit.core.errors import InputError, KpkitError
 from kpkit.core.files import read_json, write_json
 from kpkit.heatmaps.codecs import Codec
 from kpkit.heatmaps.packing import FORMATS, Format, Packed, pack, unpack
-from kpkit.heatmaps.shard_file import Layout, ShardFile, write_shard
+from kpkit.heatmaps.shard_file import Layout, ShardFile, ShardWriter
 
 SHARD_ROWS = 256
 """Boxes a shard holds unless told otherwise: 120 MiB of 96x72 maps in float32."""
 CHUNK_BYTES = 1 << 19
 """Values compressed together; a read unpacks whole chunks. What fits a core's cache."""
 _INDEX = "index.json"
-_KIND = "heatmaps 1"
+KIND = "heatmaps 2"
+"""What an index calls its store; the number rises with every change of what the files mean."""
+_OTHER = re.compile(r"heatmaps [0-9]+")
 
 
 class StoreWriter:
@@ -42,7 +45,7 @@ class StoreWriter:
         keypoints: names of the K maps.
         boxes_hash: the list's (Instances.boxes_hash).
         rows: number of boxes in the list.
-        format: ``"u8"`` (a scale per map, compressed) or ``"f16"``.
+        format: ``"u8"`` (8 bits and a scale per map, 16 bits near its top, compressed) or ``"f16"``.
         window: (height, width) of the pixels kept round each map's maximum; None keeps whole maps. A warning
             is given: where members disagree, the blend's maximum may lie in what was not kept.
         shard_rows: boxes per shard.
@@ -83,7 +86,7 @@ class StoreWriter:
         self._shape = (len(keypoints), *codec.shape)
         cuts = [int(cut) for cut in cuts]
         facts = {
-            "kind": _KIND,
+            "kind": KIND,
             "codec": asdict(codec),
             "keypoints": list(keypoints),
             "boxes_hash": boxes_hash,
@@ -99,7 +102,7 @@ class StoreWriter:
         self.done = self._todo[0][1][0] if self._todo else 0
         while self._todo and _shard(self._folder, self._todo[0][0]).exists():
             self.done = self._todo.pop(0)[1][1]
-        self._pending: list[Packed] = []
+        self._shard = ShardWriter(self._chunk_rows)
 
     def append(self, maps: np.ndarray) -> None:
         """The maps of the next boxes, from row ``done`` on.
@@ -116,12 +119,11 @@ class StoreWriter:
             if not self._todo:
                 raise KpkitError(f"{len(maps)} more maps than the store has rows")
             number, (_, end) = self._todo[0]
-            held = sum(map(len, self._pending))
-            taken = maps[: end - self.done - held]
-            self._pending.append(pack(taken, self._format, self._window))
-            if self.done + held + len(taken) == end:
-                write_shard(_shard(self._folder, number), Packed.joined(self._pending), self._chunk_rows)
-                self._pending, self.done = [], end
+            taken = maps[: end - self.done - self._shard.rows]
+            self._shard.add(pack(taken, self._format, self._window))
+            if self.done + self._shard.rows == end:
+                self._shard.write(_shard(self._folder, number))
+                self._shard, self.done = ShardWriter(self._chunk_rows), end
                 self._todo.pop(0)
             maps = maps[len(taken) :]
 
@@ -130,7 +132,7 @@ class StoreWriter:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None and self._todo:
-            missing = self._todo[-1][1][1] - self.done - sum(map(len, self._pending))
+            missing = self._todo[-1][1][1] - self.done - self._shard.rows
             raise KpkitError(f"{missing} rows of the store {self._folder} were not written")
 
 
@@ -147,14 +149,14 @@ class HeatmapStore:
         format, window: how they are packed (StoreWriter).
 
     Raises:
-        InputError: no store, or one that is not finished.
+        InputError: no store, one of another version, or one that is not finished.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         facts = read_json(self.folder / _INDEX)
-        if not isinstance(facts, dict) or facts.get("kind") != _KIND:
-            raise InputError("not a heatmap store's index", file=self.folder / _INDEX)
+        if not isinstance(facts, dict) or facts.get("kind") != KIND:
+            raise _not_ours(facts, self.folder / _INDEX)
         try:
             codec = facts["codec"]
             sizes = {name: tuple(codec[name]) for name in ("input_size", "margins")}
@@ -219,12 +221,22 @@ def _begin(folder: Path, facts: dict[str, Any]) -> None:
         write_json(index, facts)
         return
     there = read_json(index)
-    there = there if isinstance(there, dict) else {}
+    if not isinstance(there, dict) or there.get("kind") != KIND:
+        raise _not_ours(there, index)
     facts = json.loads(json.dumps(facts))  # where a tuple is a list, as in the file
     differing = [key for key in facts if there.get(key) != facts[key]]
     if differing:
         cause = f"holds a store of other {', '.join(differing)}"
         raise InputError(cause, file=index, remedy="remove the folder, or write to another")
+
+
+def _not_ours(there: Any, index: Path) -> InputError:
+    """What to say of an index that is not a store's of this version."""
+    kind = there.get("kind") if isinstance(there, dict) else None
+    if not isinstance(kind, str) or not _OTHER.fullmatch(kind):
+        return InputError("not a heatmap store's index", file=index)
+    cause = f'a heatmap store of another version of kpkit ("{kind}", this one reads "{KIND}")'
+    return InputError(cause, file=index, remedy="remove the folder and run again what writes it")
 
 
 def _layout(shape: tuple[int, int, int], format: Format, window: tuple[int, int] | None) -> Layout:

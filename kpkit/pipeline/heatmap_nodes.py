@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kpkit.cluster.jobs import Resources
 from kpkit.core.errors import InputError
 from kpkit.ensembles.members import MemberFiles
+from kpkit.heatmaps.store import KIND
 from kpkit.pipeline.ablate_job import AblateJob
 from kpkit.pipeline.artefacts import Artefact
 from kpkit.pipeline.document_checks import check_members
@@ -39,6 +40,7 @@ def heatmaps_node(
         "views": member.looks,
         "mirrored": spec.decode.flip_test,
         "format": spec.heatmaps.format,
+        "store": KIND,
     }
     inputs = graph.inputs(boxes=dataset) | {"recipe": recipe.artefact.key}
     name = f"{member.name}-on-{split_name(spec.val)}"

@@ -1,30 +1,15 @@
-"""Packed heatmaps: bounds on what is lost, compiled and plain kernels equal, windows, bits and back."""
+"""Packed heatmaps: halves and codes, whole and in windows; bytes to planes of bits and back."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from kpkit.core import compiled
 from kpkit.core.errors import KpkitError
 from kpkit.heatmaps.bitshuffle import bitshuffle, unbitshuffle
 from kpkit.heatmaps.packing import Packed, pack, unpack
-
-PEAK = 2.0
-
-
-def drawn(seed: int, n: int = 3, k: int = 5, shape: tuple[int, int] = (12, 9)) -> np.ndarray:
-    """Peaks of many heights on noise about 0; some maps flat, below 0, constant."""
-    rng = np.random.default_rng(seed)
-    y, x = np.indices(shape)
-    cy, cx = (rng.uniform(0, side - 1, (n, k, 1, 1)) for side in shape)
-    maps = rng.uniform(0.001, PEAK, (n, k, 1, 1)) * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / 8)
-    maps += rng.normal(0, 0.004, maps.shape)
-    maps[0, 0], maps[0, 1], maps[0, 2] = 0, -1, 3
-    maps[1, 0] -= 5
-    return maps.astype(np.float32)
+from tests.heatmaps.drawn import noisy_peaks
 
 
 def back(packed: Packed, shape: tuple[int, ...]) -> np.ndarray:
@@ -35,39 +20,6 @@ def back(packed: Packed, shape: tuple[int, ...]) -> np.ndarray:
 
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiled, "available", lambda: False)
-
-
-@given(st.integers(0, 2**32))
-@settings(max_examples=30, deadline=None)
-def test_a_byte_is_off_by_half_a_step(seed: int) -> None:
-    maps = drawn(seed)
-    found = back(pack(maps, "u8"), maps.shape)
-    span = np.maximum(maps.max(axis=(2, 3)), 0) - np.minimum(maps.min(axis=(2, 3)), 0)
-    assert (np.abs(found - maps).max(axis=(2, 3)) <= span / 255 / 2 * 1.001).all()
-    assert (found[maps == 0] == 0).all()
-
-
-def test_zero_is_a_step_of_every_map() -> None:
-    maps = drawn(0)
-    maps[:, :, 0, 0] = 0
-    assert (back(pack(maps, "u8"), maps.shape)[:, :, 0, 0] == 0).all()
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_compiled_and_plain_kernels_are_equal(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not compiled.available():
-        pytest.skip(f"no compiled kernels: {compiled.fault()}")
-    maps = drawn(seed, 4, 7, (8, 6 + seed))
-    fast = pack(maps, "u8")
-    planes = bitshuffle(fast.values)
-    filled = back(fast, maps.shape)
-    plain(monkeypatch)
-    slow = pack(maps, "u8")
-    for (name, a), (_, b) in zip(fast.arrays(), slow.arrays(), strict=True):
-        np.testing.assert_array_equal(a, b, err_msg=name)
-    np.testing.assert_array_equal(planes, bitshuffle(slow.values))
-    np.testing.assert_array_equal(filled, back(slow, maps.shape))
-    np.testing.assert_array_equal(unbitshuffle(planes, maps.size), slow.values.reshape(-1))
 
 
 @pytest.mark.parametrize("size", [0, 1, 7, 8, 9, 1000])
@@ -85,7 +37,7 @@ def test_bits_come_back(size: int, fast: bool, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_half_floats_keep_eleven_bits() -> None:
-    maps = drawn(3)
+    maps = noisy_peaks(3)
     found = back(pack(maps, "f16"), maps.shape)
     np.testing.assert_array_equal(found, maps.astype(np.float16).astype(np.float32))
 
@@ -98,7 +50,7 @@ def test_what_is_no_number_is_refused(
 ) -> None:
     if not fast:
         plain(monkeypatch)
-    maps = drawn(0)
+    maps = noisy_peaks(0)
     maps[2, 4, 3, 3] = bad
     with pytest.raises(KpkitError, match="NaN"):
         pack(maps, format)  # type: ignore[arg-type]
@@ -119,7 +71,7 @@ def test_tiny_and_huge_values(fast: bool, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("format", ["u8", "f16"])
 def test_a_window_keeps_the_peak_and_nothing_else(format: str) -> None:
-    maps = drawn(7, shape=(20, 16))
+    maps = noisy_peaks(7, shape=(20, 16))
     packed = pack(maps, format, window=(7, 5))  # type: ignore[arg-type]
     assert packed.values.shape == (3, 5, 7, 5)
     found = back(packed, maps.shape)
@@ -136,7 +88,7 @@ def test_a_window_keeps_the_peak_and_nothing_else(format: str) -> None:
 
 
 def test_a_window_larger_than_the_map_is_the_map() -> None:
-    maps = drawn(1)
+    maps = noisy_peaks(1)
     for window in ((50, 50), (12, 9)):
         np.testing.assert_array_equal(
             back(pack(maps, "u8", window), maps.shape), back(pack(maps, "u8"), maps.shape)
@@ -144,7 +96,7 @@ def test_a_window_larger_than_the_map_is_the_map() -> None:
 
 
 def test_people_are_cut_and_joined() -> None:
-    packed = pack(drawn(2), "u8", (4, 4))
+    packed = pack(noisy_peaks(2), "u8", (4, 4))
     again = Packed.joined([packed[:1], packed[1:3]])
     for (name, a), (_, b) in zip(packed.arrays(), again.arrays(), strict=True):
         np.testing.assert_array_equal(a, b, err_msg=name)

@@ -70,7 +70,7 @@ def test_what_is_written_comes_back(tmp_path: Path, format: str, batch: int) -> 
         np.testing.assert_array_equal(found.read(start, stop), wanted[start:stop])
     packed = list(found.chunks(2, 17))
     assert sum(map(len, packed)) == 15
-    assert {p.values.dtype for p in packed} == {np.dtype("u1") if format == "u8" else np.dtype("f2")}
+    assert {p.values.dtype for p in packed} == {np.dtype("u2") if format == "u8" else np.dtype("f2")}
 
 
 @pytest.mark.parametrize("format", ["u8", "f16"])
@@ -140,6 +140,20 @@ def test_a_store_of_something_else_is_refused(tmp_path: Path, change: dict[str, 
         writer(tmp_path, **change)
 
 
+def test_a_store_of_another_version_is_told_so(tmp_path: Path) -> None:
+    with writer(tmp_path) as w:
+        w.append(maps_of(ROWS))
+    index = tmp_path / "index.json"
+    index.write_text(index.read_text().replace("heatmaps 2", "heatmaps 1"))
+    sentence = (
+        r'another version of kpkit \("heatmaps 1", this one reads "heatmaps 2"\); remove the folder and run'
+    )
+    for opened in (HeatmapStore, writer):
+        with pytest.raises(InputError, match=sentence) as caught:
+            opened(tmp_path)
+        assert caught.value.file == index
+
+
 def test_misuse_is_refused(tmp_path: Path) -> None:
     with pytest.raises(KpkitError, match="not one of u8, f16"):
         writer(tmp_path, format="u4")
@@ -184,7 +198,7 @@ def test_every_damaged_byte_is_told(tmp_path: Path, format: str) -> None:
     np.testing.assert_array_equal(HeatmapStore(tmp_path).read(0, 7), kept(maps, format))
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "heatmaps 1"}', '{"kind": "other"}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"kind": "heatmaps 2"}', '{"kind": "other"}'])
 def test_an_index_that_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "index.json").write_text(text)
     with pytest.raises(InputError, match=r"index\.json"):

@@ -118,7 +118,7 @@ def test_the_manifest_tells_size_and_what_packing_does(
     assert "plain and mirrored maps, classic-64x64-s4-p1.25, u8" in size
     assert packing.strip().startswith("packing moves decoded points by 0.0")
     stored = sum(path.stat().st_size for path in folder.glob("view*/*.maps"))
-    assert 0 < stored <= 1.3 * asked
+    assert 0 < stored <= 1.5 * asked  # counted as a byte a value; an untrained network's maps are all top
     assert needed_bytes(node) == 0
 
 
