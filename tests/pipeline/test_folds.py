@@ -22,7 +22,7 @@ from kpkit.pipeline.folds_job import FoldsJob
 from kpkit.pipeline.given_poses import given_poses
 from kpkit.pipeline.graph import GraphBuilder
 from kpkit.pipeline.node import Node, hashed_tables
-from kpkit.pipeline.run import Settings, build_nodes
+from kpkit.pipeline.run import Settings, build, build_nodes
 from kpkit.pipeline.train_job import TrainJob
 from kpkit.refinement import measured
 from kpkit.refinement.lesson import RefinerLesson
@@ -30,7 +30,7 @@ from kpkit.specs.datasets import Dataset, resolve
 from kpkit.specs.loader import Document, load, varied
 from kpkit.specs.poses import PosesSpec
 from kpkit.specs.refinement import RefinementSpec
-from tests.pipeline.runs import contents, leftovers, run
+from tests.pipeline.runs import contents, leftovers
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
@@ -202,20 +202,38 @@ def test_documents_in_a_circle_are_named(nano_world: Path, own: Path, tmp_path: 
 # --- run
 
 
+class Begun(PlainWatcher):
+    """Remembers what was begun."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.titles: list[str] = []
+
+    def started(self, key: str, title: str) -> None:
+        """See ``PlainWatcher``."""
+        self.titles.append(title)
+        super().started(key, title)
+
+
 @pytest.fixture(scope="module")
 def runs(nano_world: Path, documents: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A runs folder in which the first fold was made, and then the rest by a run of its own."""
+    """A runs folder in which the first fold was made, and then the rest by another run."""
     folder = tmp_path_factory.mktemp("folds") / "runs"
-    builder = GraphBuilder(Context(nano_world, folder))
-    builder.add(load(str(documents / "recipes/nano_posefix_folds.toml")))
+    settings = Settings(nano_world, folder, ray=False)
+    recipe = load(str(documents / "recipes/nano_posefix_folds.toml"))
+    builder = graph_of(recipe, nano_world, folder)
     first = next(n for n in builder.nodes.values() if n.artefact.name.endswith("on-train2017@1of2"))
-    build_nodes(builder, [first], Settings(nano_world, folder, ray=False), PlainWatcher())
+    build_nodes(builder, [first], settings, PlainWatcher())
     begun = contents(folder)
     assert len(begun) == 2
-    recipe = documents / "recipes/nano_posefix_folds.toml"
-    done = run("train", recipe, "--data", nano_world, "--runs", folder, "--no-ray")
-    assert done.returncode == 0, done.stderr
-    assert "nano_c@not2of2: started" in done.stderr and "nano_c@not1of2" not in done.stderr
+    watcher = Begun()
+    build([recipe], settings, watcher)
+    assert watcher.titles == [
+        "recipes/nano_c@not2of2",
+        "ensembles/nano_one@not2of2-on-train2017@2of2",
+        "ensembles/nano_one-out-of-2-folds-on-train2017",
+        "recipes/nano_posefix_folds",
+    ]
     assert begun.items() <= contents(folder).items() and len(contents(folder)) == 6
     assert leftovers(folder) == []
     return folder

@@ -14,6 +14,7 @@ from kpkit.pipeline.context import Context
 from kpkit.pipeline.document_checks import weightless
 from kpkit.pipeline.graph import GraphBuilder
 from kpkit.pipeline.node import Node
+from kpkit.pipeline.plan import plan_rows
 from kpkit.specs.datasets import KNOWN
 from kpkit.specs.loader import Document, load, shipped, shipped_root
 from kpkit.specs.recipe import NetworkSpec
@@ -24,11 +25,10 @@ from tests.pipeline.runs import run
 # the networks are built once for all tests of this file
 pytestmark = pytest.mark.xdist_group("paper_documents")
 
-WORLD = ("tiny", "ablation")
 PAPERS = [
     p
     for p in shipped()
-    if not p.stem.startswith(WORLD) and not p.stem.endswith("tiny") and p.parent.name != "studies"
+    if "tiny" not in p.stem and not p.stem.startswith("ablation") and p.parent.name != "studies"
 ]
 COMMANDS = {"recipe": "train", "ensemble": "ensemble", "pseudo_labels": "pseudo-label"}
 COCO_PEOPLE = 149_813
@@ -179,6 +179,25 @@ def test_plan_of_an_entry(nano_world: Path, tmp_path: Path) -> None:
         "submissions/bytedance2019_test_dev-test-dev2017",
     ]
     assert {row["state"] for row in rows} == {"run"}
+    for split in ("-val2017", "-test-dev2017"):
+        blend, refined = (
+            next(row for row in rows if row["name"].startswith(kind) and f"{split}-" in row["name"])
+            for kind in ("ensembles/", "refined/")
+        )
+        assert refined["crops"] == blend["crops"] // 3 > 0  # three networks look at a box, one refiner
+        assert refined["bytes"] > 0
+
+
+def test_the_plan_of_a_gated_entry_waits_for_what_val_says(nano_world: Path, tmp_path: Path) -> None:
+    builder = GraphBuilder(Context(nano_world, tmp_path / "runs"))
+    path = tmp_path / "gated.toml"
+    shipped_one = shipped_root() / "submissions" / "bytedance2019_test_dev.toml"
+    path.write_text(shipped_one.read_text().replace("algorithm =", 'refined = "gaining"\nalgorithm ='))
+    builder.add(load(str(path)))
+    stem = "refined/posefix_resnet152_384x288-on-bytedance2019-on"
+    rows = {row.name.rpartition("-")[0]: row for row in plan_rows(list(builder.nodes.values()))}
+    assert rows[f"{stem}-test-dev2017"].needs[-1] == f"{stem}-val2017"
+    assert rows[f"{stem}-val2017"].needs[0] == "recipes/posefix_resnet152_384x288"
 
 
 # --- schedules, as published
