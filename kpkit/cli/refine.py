@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kpkit.cli.options import Cpus, Data, Loaders, NoRay, RayAddress, Runs, settings
+from kpkit.cli.options import Cpus, Data, Json, Loaders, NoRay, RayAddress, Runs, settings
 
 
 def register(app: typer.Typer) -> None:
@@ -16,12 +16,25 @@ def register(app: typer.Typer) -> None:
 
 
 def refine(
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="Poses in COCO's results format.")],
-    refiner: Annotated[str, typer.Option("--with", help="Recipe of the refiner, such as posefix_tiny.")],
-    images: Annotated[str, typer.Option("--images", help="Their data set, such as coco_val2017.")],
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="Poses of people in COCO's results format (JSON).")
+    ],
+    refiner: Annotated[
+        str,
+        typer.Option(
+            "--with", metavar="RECIPE", help="Recipe of the refiner: a path, or a shipped one's name."
+        ),
+    ],
+    images: Annotated[
+        str, typer.Option("--images", metavar="NAME", help="Their data set, such as coco_val2017.")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", help="Where the refined results go; also kept under --runs.")
     ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write what it did, by poses and keypoints, full precision.")
+    ] = None,
+    json: Json = False,
     data: Data = None,
     runs: Runs = Path("runs"),
     no_ray: NoRay = False,
@@ -31,9 +44,13 @@ def refine(
 ) -> None:
     """Refine the poses of a results file, kpkit's or another tool's; the refiner is trained first if need be.
 
-    Poses that the same refiner has made are refused. Where the pictures are labelled, AP before and after is
-    told.
+    Where the pictures are labelled it tells AP before and after with intervals, errors by kind, and what each
+    keypoint gains. Scores stay as they are, and so do rows.
+
+    Poses that the same refiner has made are refused: they are known by their places, under any file name,
+    but only while their artefacts lie under the same --runs and as long as nobody rounds or moves them.
     """
+    import json as json_module
     import shutil
 
     from kpkit.cli.watch import watcher
@@ -44,6 +61,9 @@ def refine(
     from kpkit.pipeline.refine_nodes import refined_file, refiner_document
     from kpkit.pipeline.run import build_nodes
     from kpkit.reports.figures import artefact_lines
+    from kpkit.reports.manifests import read_entry
+    from kpkit.reports.refined import refined_table
+    from kpkit.reports.writers import write_csv
 
     chosen = settings(data, runs, no_ray, ray, cpus, loader_workers)
     builder = GraphBuilder(Context(data, runs), loader_workers=loader_workers)
@@ -53,4 +73,11 @@ def refine(
     if out is not None:
         with replacing(out) as temporary:
             shutil.copyfile(node.artefact.folder / RESULTS, temporary)
-    print("\n".join(artefact_lines(node.artefact.folder)))
+    entry = read_entry(node.artefact.folder)
+    if csv is not None:
+        write_csv(refined_table(entry), csv)
+    if json:
+        told = entry.manifest
+        print(json_module.dumps({"artefact": told.key, "content": told.content} | told.metrics))
+    else:
+        print("\n".join(artefact_lines(entry.folder)))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from kpkit.core.errors import InputError
-from kpkit.core.instances import Instances
+from kpkit.core.instances import ImageTable, Instances
 
 _ROWS = 2048
 """Rows looked at together: they stay in the processor's cache."""
@@ -47,6 +47,26 @@ def _fingerprints(table: np.ndarray) -> np.ndarray:
         mixed = (bits ^ (bits >> np.uint64(29))) * odd
         made[start : start + _ROWS] = (mixed ^ (mixed >> np.uint64(32))).sum(axis=1, dtype=np.uint64)
     return made
+
+
+def guard_pictures(
+    poses: Instances, images: ImageTable, split: str, file: str | Path, more: str = ""
+) -> None:
+    """Refuse results on pictures that a data set lacks; ``more`` is said behind the remedy.
+
+    Raises:
+        InputError: naming the first such row.
+    """
+    unknown = images.rows_of(poses.image_id) < 0
+    if unknown.any():
+        row = int(np.flatnonzero(unknown)[0])
+        raise InputError(
+            f"image id {int(poses.image_id[row])} is no picture of {split} "
+            f"({int(unknown.sum())} of {len(poses)} rows have such ids)",
+            file=file,
+            row=row,
+            remedy=f"give results of this data set{more}",
+        )
 
 
 def guard_truth(truth: Instances, file: str | Path | None) -> None:

@@ -14,7 +14,7 @@ from kpkit.core.progress import Progress
 from kpkit.data.load import LoadedDataset, load_dataset
 from kpkit.data.results import read_poses, read_results, write_poses
 from kpkit.ensembles.oks_merge import oks_merge
-from kpkit.evaluation.guard import guard_results
+from kpkit.evaluation.guard import guard_pictures, guard_results
 from kpkit.inference.finish import finish_poses
 from kpkit.pipeline.boxes_job import BLEND
 from kpkit.pipeline.job import ArtefactJob
@@ -82,16 +82,7 @@ def checked_results(path: Path, loaded: LoadedDataset, split: str) -> Instances:
     if len(poses) == 0:
         raise InputError("holds no result", file=path, remedy="leave this member out")
     guard_results(poses, loaded.people, path)
-    unknown = loaded.images.rows_of(poses.image_id) < 0
-    if unknown.any():
-        row = int(np.flatnonzero(unknown)[0])
-        raise InputError(
-            f"image id {int(poses.image_id[row])} is no picture of {split} "
-            f"({int(unknown.sum())} of {len(poses)} rows have such ids)",
-            file=path,
-            row=row,
-            remedy='give results of this data set; "{split}" in the name stands for it',
-        )
+    guard_pictures(poses, loaded.images, split, path, '; "{split}" in the name stands for it')
     outside = (poses.score < 0) | (poses.score > 1)
     if outside.any():
         row = int(np.flatnonzero(outside)[0])

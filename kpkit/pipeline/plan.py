@@ -98,19 +98,31 @@ def _crops(node: Node) -> int | None:
             return plan.total_steps * job.spec.training.batch_size
         if isinstance(job, WeightsJob) and job.spec:
             boxes = load_boxes(job.val, _load(job.val), job.spec.data.val_boxes) if job.val else ()
-            return len(boxes) * (2 if job.spec.decode.flip_test else 1)
+            return len(boxes) * _looks(job.spec)
         if isinstance(job, BoxesJob) and job.dataset:
             boxes, _ = job.choose_boxes(_load(job.dataset))
             looks = sum(len(member.looks) for member in job.members)
             return len(boxes) * looks * (2 if job.decode.flip_test else 1)
-        if isinstance(job, RefineJob):
-            return None
+        if isinstance(job, RefineJob) and job.spec:
+            poses = _poses_to_refine(node)
+            return None if poses is None else poses * _looks(job.spec)
         if isinstance(job, HeatmapsJob) and job.dataset and job.member:
             boxes = looked_at(job.dataset, _load(job.dataset), job.boxes)
             return len(boxes) * len(job.member.looks) * (2 if job.mirrored else 1)
     except KpkitError:
         return None  # the run itself will name the fault; a plan only lacks a number
     return 0
+
+
+def _poses_to_refine(node: Node) -> int | None:
+    """One pose of each box its ensemble looks at; None of results files, which are merged first."""
+    seen = next((need for need in node.needs if isinstance(need.job, BoxesJob)), None)
+    if seen is None or seen.missing:
+        return None
+    if seen.artefact.done:
+        return int(_metrics(seen)["boxes"])
+    assert isinstance(seen.job, BoxesJob) and seen.job.dataset
+    return len(seen.job.choose_boxes(_load(seen.job.dataset))[0])
 
 
 def needed_bytes(node: Node) -> int:
@@ -129,6 +141,8 @@ def needed_bytes(node: Node) -> int:
     if isinstance(job, BoxesJob):
         crops = _crops(node) or 0
         return crops * POSE_BYTES
+    if isinstance(job, RefineJob) and job.spec:
+        return (_crops(node) or 0) // _looks(job.spec) * POSE_BYTES
     if isinstance(job, HeatmapsJob) and job.member:
         return (_crops(node) or 0) * _map_values(job.member.spec) * (1 if job.format == "u8" else 2)
     if isinstance(job, SearchJob) and job.dataset:
@@ -137,6 +151,11 @@ def needed_bytes(node: Node) -> int:
         members = [need.job.member for need in node.needs if isinstance(need.job, HeatmapsJob)]
         return labelled * sum(_map_values(member.spec) * 2 for member in members if member)
     return 0
+
+
+def _looks(spec: RecipeSpec) -> int:
+    """At each crop, by a recipe's own decoding."""
+    return 2 if spec.decode.flip_test else 1
 
 
 def _map_values(spec: RecipeSpec) -> int:

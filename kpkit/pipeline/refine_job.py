@@ -19,6 +19,7 @@ from kpkit.ensembles.members import WEIGHTS
 from kpkit.evaluation.ap import judge
 from kpkit.evaluation.bootstrap import difference_intervals, resample
 from kpkit.evaluation.errors import KINDS, pose_errors
+from kpkit.evaluation.guard import guard_pictures
 from kpkit.inference.finish import finish_poses
 from kpkit.inference.network import best_device, create_network
 from kpkit.models.weights import load_weights
@@ -61,9 +62,8 @@ class RefineJob(ArtefactJob):
     def make(self, work: Path, progress: Progress) -> dict[str, Any]:
         """Look at every pose once. Crops come and go; only the poses are held."""
         assert self.spec and self.dataset
-        before = read_results(self.poses) if self.rules is None else read_poses(self.poses / BLEND)
-        self._refuse_refined(before)
         loaded = load_dataset(self.dataset)
+        before = self.given(loaded)
         pictures = picture_paths(before, loaded.images, loaded.folder)
         device = best_device()
         network = create_network(self.spec.network)
@@ -86,8 +86,35 @@ class RefineJob(ArtefactJob):
             np.save(handle, made, allow_pickle=False)
         return metrics
 
+    def given(self, loaded: LoadedDataset) -> Instances:
+        """The poses to refine.
+
+        Args:
+            loaded: their data set.
+
+        Raises:
+            InputError: a file that holds no results or results on other pictures; poses that the same
+                refiner has made, as far as ``_refuse_refined`` knows them.
+        """
+        assert self.dataset
+        if self.rules is not None:
+            poses = read_poses(self.poses / BLEND)
+        else:
+            poses = read_results(self.poses)
+            if len(poses) == 0:
+                raise InputError("holds no result", file=self.poses)
+            guard_pictures(poses, loaded.images, self.dataset.name, self.poses)
+        self._refuse_refined(poses)
+        return poses
+
     def _refuse_refined(self, poses: Instances) -> None:
-        """Raises InputError for poses that this refiner has made."""
+        """Raises InputError for poses that this refiner has made.
+
+        They are known by their places, to a hundredth of a pixel, and by their picture, since results files
+        have no room for more: under any name, in any order, with other scores, among others. They are not
+        known again when the artefacts of this runs folder are gone or in another folder, or when their places
+        have changed since: rounded to fewer decimals, merged with others, moved.
+        """
         own = fingerprints(poses)
         for path in sorted(self.artefact.runs.glob(f"refined/[!.]*/{FINGERPRINTS}")):
             if (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kpkit.cluster.jobs import Resources
 from kpkit.core.errors import InputError
+from kpkit.data.load import load_dataset
 from kpkit.pipeline.artefacts import Artefact
 from kpkit.pipeline.node import Node, keys
 from kpkit.pipeline.refine_job import RefineJob
@@ -66,7 +67,11 @@ def refined_ensemble(
 
 
 def refined_file(graph: GraphBuilder, refiner: Document, results: Path, images: str) -> Node:
-    """The poses of a results file, refined."""
+    """The poses of a results file, refined.
+
+    Raises:
+        InputError: as ``RefineJob.given``, before anything is trained.
+    """
     if not results.is_file():
         raise InputError("no such file", file=results)
     trained = graph.recipe(refiner)
@@ -85,4 +90,6 @@ def refined_file(graph: GraphBuilder, refiner: Document, results: Path, images: 
         dataset=dataset,
         poses=results,
     )
+    if dataset and not artefact.done:
+        job.given(load_dataset(dataset, check_pictures=False))
     return graph.add_node(Node(artefact, job, [trained], refiner, missing))

@@ -28,7 +28,7 @@ from kpkit.pipeline.job import ArtefactJob
 from kpkit.pipeline.label_job import LABELS
 from kpkit.pipeline.mine_job import NEGATIVES
 from kpkit.refinement.errors import published_errors
-from kpkit.refinement.lesson import refined_errors, refiner_lesson
+from kpkit.refinement.lesson import drawn_facts, refined_errors, refiner_lesson
 from kpkit.refinement.refiner import Refiner
 from kpkit.specs.datasets import Dataset
 from kpkit.specs.poses import PosesSpec
@@ -44,6 +44,8 @@ from kpkit.training.validate import false_detections
 CHECKPOINTS = "checkpoints"
 VAL_FIGURES = ("AP", "AP50", "AR")
 """What a recipe's manifest keeps of its validation."""
+DRAWN_POSES = 1000
+"""People of the validation set, at most, whose drawn poses are held against what they are meant to be."""
 FALSE_DETECTIONS = 500
 """Detections on nobody, spread over the validation pictures, that a trained network is shown at most."""
 
@@ -202,13 +204,16 @@ def read_validation(spec: RecipeSpec, dataset: Dataset | None) -> Validation | N
 def drawn_and_refined(network: PoseNetwork, spec: RecipeSpec, val: Validation) -> dict[str, Any]:
     """The validation set's labels with the paper's errors drawn into them, ``before`` and ``after``.
 
-    Each has VAL_FIGURES, 0 to 1, and how many keypoints have which of ``errors``.
+    Each has VAL_FIGURES, 0 to 1, and how many keypoints have which of ``errors``. ``drawn``: some of the
+    drawn poses beside what they are meant to be (``refinement.intended``).
     """
-    before, after = refined_errors(Refiner(network, spec, best_device()), val, published_errors())
-    return {
+    errors = published_errors()
+    before, after = refined_errors(Refiner(network, spec, best_device()), val, errors)
+    told: dict[str, Any] = {
         when: {name: judged.figures[name] for name in VAL_FIGURES} | {"errors": judged.errors}
         for when, judged in (("before", before), ("after", after))
     }
+    return told | {"drawn": drawn_facts(val.crops.instances, errors, DRAWN_POSES)}
 
 
 def cost_metrics(network: PoseNetwork) -> dict[str, Any]:

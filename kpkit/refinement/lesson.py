@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,11 +17,12 @@ from kpkit.evaluation.errors import KINDS, pose_errors
 from kpkit.inference.network import codec_of, normaliser
 from kpkit.models.network import PoseNetwork
 from kpkit.refinement.errors import ErrorModel, published_errors
+from kpkit.refinement.intended import synthesis_facts
 from kpkit.refinement.maps import coarse_to_fine_loss
 from kpkit.refinement.measured import measured_errors
 from kpkit.refinement.refiner import Refiner, look
 from kpkit.refinement.scenes import Surroundings, poses_of
-from kpkit.refinement.synthesis import synthesise
+from kpkit.refinement.synthesis import Scenes, Synthesised, synthesise
 from kpkit.specs.recipe import RecipeSpec
 from kpkit.training.factors import LossFactors
 from kpkit.training.lesson import Lesson, Teach
@@ -125,9 +127,22 @@ def refined_errors(refiner: Refiner, val: Validation, errors: ErrorModel) -> tup
     The draws are the same at every call.
     """
     people = val.crops.instances
-    drawn = synthesise(Surroundings(people, errors).whole(), errors, generator("validation pose errors"))
+    _, drawn = drawn_errors(people, errors)
     present = drawn.kind >= 0
     keypoints = np.concatenate([drawn.points, present[..., None]], axis=2)
     poses = people.with_(keypoints=keypoints, score=np.ones(len(people)), source=np.full(len(people), "P"))
     refined = refiner.refine(poses, val.crops.pictures, present=present)
     return Judged(val, poses), Judged(val, refined)
+
+
+def drawn_errors(people: Instances, errors: ErrorModel) -> tuple[Scenes, Synthesised]:
+    """People and a pose with errors of each; the same draws at every call."""
+    scenes = Surroundings(people, errors).whole()
+    return scenes, synthesise(scenes, errors, generator("validation pose errors"))
+
+
+def drawn_facts(people: Instances, errors: ErrorModel, at_most: int) -> dict[str, Any]:
+    """``synthesis_facts`` of ``drawn_errors``, of so many people, evenly spread, where there are more."""
+    scenes, drawn = drawn_errors(people, errors)
+    rows = np.linspace(0, len(people) - 1, min(len(people), at_most)).astype(np.int64)
+    return synthesis_facts(scenes.part(rows), errors, Synthesised(drawn.points[rows], drawn.kind[rows]))

@@ -39,6 +39,13 @@ class Scenes:
     def __len__(self) -> int:
         return len(self.keypoints)
 
+    def part(self, rows: slice | np.ndarray) -> Scenes:
+        """Some of them, with no more room for neighbours than one of them needs."""
+        overlap = self.overlap[rows]
+        near = self.near[rows, : int(overlap.max(initial=0))]
+        estimated = None if self.estimated is None else self.estimated[rows]
+        return Scenes(self.keypoints[rows], near, self.area[rows], overlap, estimated)
+
 
 @dataclass(frozen=True, eq=False)
 class Synthesised:
@@ -73,7 +80,7 @@ def synthesise(scenes: Scenes, errors: ErrorModel, rng: np.random.Generator) -> 
         rng: source of all draws; how many are taken depends on the scenes.
     """
     n, k = scenes.keypoints.shape[:2]
-    anchors, there = _anchors(scenes, errors)
+    anchors, there = anchors_of(scenes, errors)
     own = np.flatnonzero(there[:, 0])
     draw = _Draw(
         anchors[own],
@@ -89,7 +96,7 @@ def synthesise(scenes: Scenes, errors: ErrorModel, rng: np.random.Generator) -> 
     return Synthesised(points.reshape(n, k, 2), kind.reshape(n, k))
 
 
-def _anchors(scenes: Scenes, errors: ErrorModel) -> tuple[np.ndarray, np.ndarray]:
+def anchors_of(scenes: Scenes, errors: ErrorModel) -> tuple[np.ndarray, np.ndarray]:
     """Where keypoints may be put: (N * K, 2 + 2 M, 2) places and (N * K, 2 + 2 M) bool, which there are.
 
     The keypoint's own place, its twin's, then both of every neighbour.

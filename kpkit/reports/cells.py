@@ -22,6 +22,9 @@ LABELS = {
     "gain_half": "±",
     "gain_low": "from",
     "gain_high": "to",
+    "rise": "similarity gained",
+    "rise_low": "from",
+    "rise_high": "to",
     "false_score_half": "±",
     "published": "published (COCO)",
 }
@@ -29,6 +32,7 @@ LABELS = {
 
 HASHES = ("artefact", "content", "recipe")
 _DECIMALS = {"parameters_M": 2, "GMACs": 2, "false_score": 3, "false_score_half": 3}
+_SIGNED = ("delta", "gain", "gain_low", "gain_high", "rise", "rise_low", "rise_high")
 _WHOLE = ("seeds", "steps", "crops", "boxes", "pictures", "people", "poses", *KINDS)
 
 
@@ -48,7 +52,7 @@ def cell(column: str, value: Any) -> Cell:
     if isinstance(value, str):
         return Cell(value[:8] if column in HASHES else value, value, False)
     number = float(value)
-    if column in ("delta", "gain", "gain_low", "gain_high"):
+    if column in _SIGNED:
         text = f"{number:+.1f}"
     elif column == "seconds":
         text = clock(number)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from kpkit.core.errors import InputError
 
 LOG = "log.parquet"
 _NEEDED = {"phase", "crops", "loss", "val_AP"}
-_INK, _LOSS, _AP = "#57606a", "#b35900", "#0b6bcb"
+INK, _LOSS, _AP = "#57606a", "#b35900", "#0b6bcb"
 
 
 def read_log(path: Path) -> pd.DataFrame:
@@ -40,19 +42,10 @@ def training_curves(log: pd.DataFrame, salt: str) -> str:
     Phases are told apart by dotted lines and their letters. Equal arguments give equal text; ``salt``
     (letters and digits) keeps the ids of several drawings on a page apart.
     """
-    import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    look: Any = {
-        "svg.fonttype": "none", "svg.hashsalt": salt, "font.size": 9, "axes.edgecolor": "#c9d1d9",
-        "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK, "text.color": _INK,
-        "axes.spines.top": False, "axes.spines.right": False, "grid.color": "#eaeef2", "axes.grid": True,
-        "axes.axisbelow": True,
-    }  # fmt: skip
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # a reader's own settings shall not change the page
-        matplotlib.rcParams.update(look)
+    with page_style(salt):
         figure = Figure(figsize=(9.2, 2.3), layout="constrained")
         left, right = figure.subplots(1, 2, sharex=True)
         crops = log["crops"].to_numpy(float) / 1000
@@ -75,7 +68,7 @@ def training_curves(log: pd.DataFrame, salt: str) -> str:
             axes.set_xlim(left=0)
             axes.set_xlabel("crops shown (thousands)")
             _mark_phases(axes, log, crops)
-        return _svg(figure, salt)
+        return svg_text(figure, salt)
 
 
 def _mark_phases(axes: Any, log: pd.DataFrame, crops: Any) -> None:
@@ -91,7 +84,24 @@ def _mark_phases(axes: Any, log: pd.DataFrame, crops: Any) -> None:
                       va="bottom", fontsize=8, color="#8c959f", parse_math=False)  # fmt: skip
 
 
-def _svg(figure: Any, salt: str) -> str:
+@contextmanager
+def page_style(salt: str) -> Iterator[None]:
+    """The page's fonts and colours, whatever a reader's own settings; ``salt`` makes the drawing's ids."""
+    import matplotlib
+
+    look: Any = {
+        "svg.fonttype": "none", "svg.hashsalt": salt, "font.size": 9, "axes.edgecolor": "#c9d1d9",
+        "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "text.color": INK,
+        "axes.spines.top": False, "axes.spines.right": False, "grid.color": "#eaeef2", "axes.grid": True,
+        "axes.axisbelow": True,
+    }  # fmt: skip
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(look)
+        yield
+
+
+def svg_text(figure: Any, salt: str) -> str:
     """The bare element: no prologue, no metadata, ids of its own."""
     text = io.StringIO()
     figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})

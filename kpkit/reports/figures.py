@@ -21,6 +21,8 @@ from kpkit.reports.search import search_sentences, search_table
 from kpkit.reports.study import shown_columns, study_table_of, study_verdicts
 
 _BLEND = ("name", "row", "weight", "AP", "AP50", "AP75", "AR")
+_ORDER = {"member": 0, "ensemble": 1, "refined": 2, "refined_gaining": 3, "submission": 4}
+"""Rows of a run's closing table."""
 _JUDGED = ("name", "row", "split", "weight", "AP", "AP50", "AP75", "AR", "parameters_M", "GMACs", "artefact")
 
 
@@ -43,11 +45,11 @@ def artefact_lines(folder: Path) -> list[str]:
 
 
 def judged_table(runs: Path, folders: Sequence[Path]) -> str:
-    """The closing table of a run: members and blend on val, then what was submitted against the truth.
+    """The closing table of a run: members, blend and refined poses on val, then what was submitted.
 
     Args:
         runs: the folder of artefacts, where the members' costs are looked up.
-        folders: finished ensembles and submissions; others are passed over.
+        folders: finished ensembles, refined poses and submissions; others are passed over.
 
     Returns:
         lines of one text: the table, then for each ensemble whether it is better than its best member.
@@ -56,7 +58,7 @@ def judged_table(runs: Path, folders: Sequence[Path]) -> str:
     everything = ledger_of(read_entries(runs))
     named = everything[everything["artefact"].isin(keys) & everything["AP"].notna()].copy()
     named["place"] = named["artefact"].map(keys)
-    named["rank"] = named["row"].map({"member": 0, "ensemble": 1, "submission": 2})
+    named["rank"] = named["row"].map(_ORDER)
     named = named[named["rank"].notna()]
     named = named.sort_values(["rank", "place", "AP"], ascending=[True, True, False], kind="stable")
     named["name"] = [_with_weights(row, named) for row in named.to_dict("records")]
@@ -93,6 +95,12 @@ def _recipe(entry: Entry) -> list[str]:
         lines.append(
             f"mean keypoint score {told.false_detections.mean_keypoint_score:.3f} on "
             f"{told.false_detections.boxes:,} false detections of {entry.split}"
+        )
+    if told.refined:
+        before, after = told.refined.before, told.refined.after
+        lines.append(
+            f"labels of {entry.split} with drawn errors: {100 * before.AP:.1f} AP, refined "
+            f"{100 * after.AP:.1f} AP"
         )
     return lines
 

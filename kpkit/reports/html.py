@@ -22,10 +22,15 @@ from kpkit.reports.compare import SHOWN, comparison_of, verdicts
 from kpkit.reports.curves import LOG, read_log, training_curves
 from kpkit.reports.errors import COSTS, ErrorTables, ensemble_errors, keypoint_headings
 from kpkit.reports.ledger import ledger_of, percent
+from kpkit.reports.made_metrics import DrawnFacts
 from kpkit.reports.manifests import Entry, read_entries
+from kpkit.reports.refined import KEYPOINTS, POSES, refined_sentences, refined_table, taken
+from kpkit.reports.spreads import KINDS, kinds_table, spread_sentences, synthesis_figure
 from kpkit.reports.strips import Picture, best_and_worst
 
 LEDGER = ("row", "name", "split", "AP", "crops", "seconds", "artefact", "content", "recipe")
+
+_REFINED = (("poses", POSES), ("keypoint", KEYPOINTS))
 
 SORT = """
 document.querySelectorAll("table.sortable th").forEach(head => head.addEventListener("click", () => {
@@ -85,6 +90,7 @@ def write_report(
         recipes=[_recipe(entry, place) for place, entry in enumerate(_of(entries, "recipes"))],
         negatives=_of(entries, "hard_negatives"),
         labels=_of(entries, "pseudo_labels"),
+        refined=[_refined(entry, entries) for entry in _of(entries, "refined")],
         submissions=[_submission(entry) for entry in _of(entries, "submissions")],
         strips=_strips(judged, data, pictures, notes),
         errors=_errors(judged, data),
@@ -150,8 +156,43 @@ def _tiles(table: pd.DataFrame, entries: list[Entry]) -> list[dict[str, str]]:
 
 
 def _recipe(entry: Entry, place: int) -> dict[str, Any]:
-    svg = training_curves(read_log(entry.folder / LOG), f"{place}")
-    return {"entry": entry, "svg": Markup(svg), "val": percent(entry.metrics.val)}
+    told = entry.metrics.refined
+    return {
+        "entry": entry,
+        "svg": _curves(entry, place),
+        "val": percent(entry.metrics.val),
+        "drawn": _drawn(told.drawn, place) if told and told.drawn else None,
+    }
+
+
+def _curves(entry: Entry, place: int) -> Markup | None:
+    """Training curves; None of weights that were taken as they are."""
+    if not entry.metrics.crops:
+        return None
+    return Markup(training_curves(read_log(entry.folder / LOG), f"{place}"))
+
+
+def _drawn(told: DrawnFacts, place: int) -> dict[str, Any]:
+    """Poses a refiner was judged with, beside what they are meant to be."""
+    table = kinds_table(told)
+    return {
+        "facts": told,
+        "svg": Markup(synthesis_figure(told, f"d{place}")),
+        "kinds": _grid(table, KINDS),
+        "sentences": spread_sentences(told),
+    }
+
+
+def _refined(entry: Entry, entries: list[Entry]) -> dict[str, Any]:
+    """Refined poses: tables and sentences where the truth is known."""
+    table = refined_table(entry)
+    parts = [(table[table["row"] == row], columns) for row, columns in _REFINED]
+    return {
+        "entry": entry,
+        "grids": [] if table.empty else [_grid(rows, columns) for rows, columns in parts],
+        "sentences": [] if table.empty else refined_sentences(entry),
+        "taken": taken(entry, entries),
+    }
 
 
 def _submission(entry: Entry) -> dict[str, Any]:

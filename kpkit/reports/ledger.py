@@ -19,14 +19,15 @@ COLUMNS = (
 )  # fmt: skip
 """Columns of the ledger.
 
-``row``: member, ensemble, submission, recipe or pseudo_labels. ``kind``: the folder under runs where its
+``row``: member, ensemble, refined, refined_gaining (only the keypoints that gain on these pictures),
+submission, recipe or pseudo_labels. ``kind``: the folder under runs where its
 figures lie. ``ensemble``: of a member's row, the ensemble it was judged in. Figures are 0 to 100, empty where
 no truth was known or it holds no person of that size. ``parameters_M``, ``GMACs`` (one crop, one pass) and
 ``crops`` (shown in training) are a recipe's; of an ensemble, a submission and a pseudo-label set, the sums
 over their networks. ``false_score``: a recipe's mean keypoint score, 0 to 1, where a detector found someone
 and nobody is. ``seconds``: of training for members and recipes, else of making the artefact.
 ``weight``: as the document gives it. ``artefact`` and ``content``: key and content hash of the artefact the
-figures came from; ``recipe``: key of the trained network's artefact.
+figures came from; ``recipe``: key of the trained network's artefact, of refined poses the refiner's.
 """
 
 _NUMBERS = (*FIGURES, "parameters_M", "GMACs", "crops", "seconds", "false_score", "weight")
@@ -59,8 +60,11 @@ def ledger_of(entries: Iterable[Entry]) -> pd.DataFrame:
         elif kind == "ensembles":
             rows.append(_row("ensemble", entry, entry.metrics.ensemble, networks(entry, by_key)))
             rows += _members(entry, by_key)
+        elif kind == "refined":
+            rows += _refined(entry, by_key)
         elif kind == "submissions":
-            rows.append(_row("submission", entry, entry.metrics.judged, _submitted(entry, by_key)))
+            poses = by_key.get(entry.manifest.inputs.get("poses", ""))
+            rows.append(_row("submission", entry, entry.metrics.judged, _made_with(poses, by_key)))
         elif kind == "pseudo_labels":
             rows.append(_row("pseudo_labels", entry, {}, networks(entry, by_key)))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -73,18 +77,23 @@ def networks(entry: Entry, by_key: dict[str, Entry]) -> list[Entry] | None:
     return None if None in found else [recipe for recipe in found if recipe is not None]
 
 
-def _submitted(entry: Entry, by_key: dict[str, Entry]) -> list[Entry] | None:
-    """The recipes a submission's poses were made with, a refiner's among them; None when one is not there."""
-    poses = by_key.get(entry.manifest.inputs.get("poses", ""))
-    refiners: list[Entry] = []
-    if poses and poses.manifest.kind == "refined":
-        refiner = by_key.get(poses.manifest.inputs["refiner"])
-        if refiner is None:
-            return None
-        refiners.append(refiner)
-        poses = by_key.get(poses.manifest.inputs["poses"])
-    members = networks(poses, by_key) if poses else None
-    return None if members is None else members + refiners
+def _made_with(poses: Entry | None, by_key: dict[str, Entry]) -> list[Entry] | None:
+    """The recipes poses were made with, a refiner's among them; None when one is not there."""
+    if poses is None:
+        return None
+    if poses.manifest.kind != "refined":
+        return networks(poses, by_key)
+    refiner = by_key.get(poses.manifest.inputs["refiner"])
+    members = _made_with(by_key.get(poses.manifest.inputs["poses"]), by_key)
+    return None if members is None or refiner is None else [*members, refiner]
+
+
+def _refined(entry: Entry, by_key: dict[str, Entry]) -> list[dict[str, Any]]:
+    """Rows of refined poses: whole, and where they gain; one without figures where no truth was known."""
+    told, made_with = entry.metrics.figures, _made_with(entry, by_key)
+    kinds = {"refined": "whole", "refined_gaining": "accepted"} if told else {"refined": ""}
+    refiner = entry.manifest.inputs["refiner"]
+    return [_row(row, entry, told.get(name, {}), made_with, refiner) for row, name in kinds.items()]
 
 
 def percent(figures: dict[str, float]) -> dict[str, float]:

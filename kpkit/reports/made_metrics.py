@@ -12,10 +12,53 @@ class FalseDetections(msgspec.Struct):
     mean_keypoint_score: float
 
 
+class DrawnKind(msgspec.Struct):
+    """Share of the keypoints that have a kind of error, and the standard error of the drawn one."""
+
+    intended: float
+    drawn: float
+    error: float
+
+
+class Spread(msgspec.Struct):
+    """Shares in equal bins from 0 to 1."""
+
+    intended: list[float]
+    drawn: list[float]
+
+
+class DrawnFacts(msgspec.Struct):
+    """Drawn poses beside what they are meant to be; see ``refinement.intended.synthesis_facts``."""
+
+    poses: int
+    keypoints: int
+    kinds: dict[str, DrawnKind]
+    similarity: dict[str, Spread]
+    oks: Spread
+    distance: dict[str, float]
+
+
+class DrawnJudged(msgspec.Struct):
+    """Drawn poses judged: figures 0 to 1, keypoints by kind of error."""
+
+    AP: float
+    AP50: float
+    AR: float
+    errors: dict[str, int]
+
+
+class DrawnRefined(msgspec.Struct):
+    """Poses drawn of a refiner's validation set, before it saw them and after."""
+
+    before: DrawnJudged
+    after: DrawnJudged
+    drawn: DrawnFacts | None = None
+
+
 class RecipeMetrics(msgspec.Struct):
     """A training: crops shown, people per source letter, cost of one crop, figures 0 to 1.
 
-    Of weights that were taken as they are: no crops, and no loss.
+    Of weights that were taken as they are: no crops, and no loss. ``refined``: of a refiner.
     """
 
     parameters: int
@@ -25,6 +68,7 @@ class RecipeMetrics(msgspec.Struct):
     people: dict[str, int] = {}
     val: dict[str, float] = {}
     false_detections: FalseDetections | None = None
+    refined: DrawnRefined | None = None
 
 
 class AuditedKeypoint(msgspec.Struct):

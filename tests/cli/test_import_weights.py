@@ -157,7 +157,12 @@ def test_networks_of_two_houses_become_members_of_one_ensemble(
 
 def test_a_refiner_refines_at_once(kpkit: Kpkit, folder: Path, world: World) -> None:
     """The emitted recipe shows it poses as its source does, and needs no training to be used."""
-    options = {"depths": [1, 1, 1, 1], "width": 8, "block": "basic", "deconvolutions": [8, 8, 8]}
+    options: dict[str, Any] = {
+        "depths": [1, 1, 1, 1],
+        "width": 8,
+        "block": "basic",
+        "deconvolutions": [8, 8, 8],
+    }
     options |= {"deconvolution_norm": False}
     torch.manual_seed(0)
     net = create_model("posefix_resnet50", input_size=(64, 64), **options)

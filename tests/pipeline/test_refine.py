@@ -10,13 +10,18 @@ import numpy as np
 import pytest
 
 from kpkit.core.errors import InputError
+from kpkit.core.instances import Instances
 from kpkit.data.coco import read_annotations
 from kpkit.data.results import read_poses, read_results, write_results
+from kpkit.inference.finish import finish_poses
 from kpkit.pipeline.context import Context
 from kpkit.pipeline.graph import GraphBuilder
 from kpkit.pipeline.node import hashed_tables
-from kpkit.pipeline.refine_nodes import refiner_document
+from kpkit.pipeline.refine_nodes import refined_file, refiner_document
+from kpkit.reports.manifests import read_entry
+from kpkit.reports.refined import refined_lines, refined_table
 from kpkit.specs.loader import load
+from kpkit.specs.poses import PosesSpec
 from tests.pipeline.runs import run
 
 pytestmark = pytest.mark.xdist_group("pipeline")
@@ -75,7 +80,53 @@ def test_a_results_file_is_refined_once(
     again = run("refine", tmp_path / "mixed.json", "--with", own, *options)
     assert again.returncode == 2
     assert f"{len(better)} of {len(better)} poses are this refiner's already" in again.stderr
-    assert "Traceback" not in again.stderr
+    assert "Traceback" not in again.stderr and "started" not in again.stderr
+    (made,) = runs.glob("refined/nano_posefix-on-val2017-????????")
+    told = read_entry(made)
+    assert refined_table(told)["gain"].notna().sum() == 2
+    assert any("refined: " in line for line in refined_lines(told))
+
+
+@pytest.fixture(scope="module")
+def refined(runs: Path) -> Instances:
+    """Poses that the refiner has made in a submission: all of val's, unfinished."""
+    return read_poses(only(runs, "refined/nano_posefix-on-nano_one-on-val2017")[0] / "ensemble.npz")
+
+
+@pytest.mark.parametrize("decimals", [2, 3])
+def test_poses_are_known_again_after_a_submissions_rounding(
+    runs: Path, nano_world: Path, documents: Path, tmp_path: Path, refined: Instances, decimals: int
+) -> None:
+    """Those of servers keep two decimals; of three most are still known, and one is enough to refuse."""
+    write_results(tmp_path / "sent.json", finish_poses(refined, PosesSpec()), decimals=decimals)
+    graph = GraphBuilder(Context(nano_world, runs))
+    document = load(str(documents / "recipes/nano_posefix.toml"))
+    with pytest.raises(InputError, match="poses are this refiner's already"):
+        refined_file(graph, document, tmp_path / "sent.json", "coco_val2017")
+    elsewhere = GraphBuilder(Context(nano_world, tmp_path / "other_runs"))
+    node = refined_file(elsewhere, document, tmp_path / "sent.json", "coco_val2017")
+    assert node.artefact.kind == "refined"  # nothing is known there
+
+
+def test_a_results_file_is_looked_at_before_anything_is_trained(
+    nano_world: Path, documents: Path, tmp_path: Path, refined: Instances
+) -> None:
+    document = load(str(documents / "recipes/nano_posefix.toml"))
+    path = tmp_path / "theirs.json"
+
+    def refused(said: str, images: str = "coco_val2017") -> None:
+        with pytest.raises(InputError, match=said):
+            refined_file(GraphBuilder(Context(nano_world, tmp_path / "runs")), document, path, images)
+
+    refused("no such file")
+    path.write_text('{"annotations": []}')
+    refused("COCO keypoint results")
+    path.write_text("[]")
+    refused("holds no result")
+    write_results(path, refined)
+    refused("is no picture of coco_train2017", "coco_train2017")
+    write_results(path, refined.with_(image_id=refined.image_id + 10**9))
+    refused(f"no picture of coco_val2017 .{len(refined)} of {len(refined)} rows")
 
 
 def test_a_recipe_that_refines_nothing_is_refused(documents: Path) -> None:
