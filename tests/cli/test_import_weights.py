@@ -121,7 +121,7 @@ def test_networks_of_two_houses_become_members_of_one_ensemble(
 ) -> None:
     """Each is fed and read as its authors do, and judged beside the other without training."""
     torch.save(tensors, folder / "hrnet.pth")
-    options = {"depths": [1, 1, 1, 1], "channels": 8, "width": 8}
+    options: dict[str, Any] = {"depths": [1, 1, 1, 1], "channels": 8, "width": 8}
     torch.manual_seed(0)
     theirs = create_model("mspn_resnet50_x1", input_size=(64, 64), **options).eval()
     named = {megvii_name(name): tensor for name, tensor in theirs.state_dict().items()}
