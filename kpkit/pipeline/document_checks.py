@@ -17,6 +17,7 @@ from kpkit.models.catalogue import find_model, model_options
 from kpkit.models.network import PoseNetwork
 from kpkit.models.weights.carry import carried_heads
 from kpkit.models.weights.manifest import manifest_path, read_manifest
+from kpkit.models.weights.sources.own import STEM, beside_poses
 from kpkit.specs.loader import Document
 from kpkit.specs.recipe import CodecSpec, NetworkSpec, RecipeSpec
 
@@ -131,6 +132,14 @@ def check_weights(document: Document, weights: Path) -> None:
             )
 
 
+def start_source(document: Document, started: Document) -> str:
+    """How a recipe reads the weights it starts from, a source of ``load_weights``.
+
+    A refiner takes the encoder of a network that finds keypoints; whatever else starts takes all.
+    """
+    return "kpkit-encoder" if document.spec.refinement and not started.spec.refinement else "kpkit"
+
+
 def check_start(document: Document, started: Document) -> None:
     """Refuse a recipe that starts from a network whose weights do not fit its own.
 
@@ -138,9 +147,28 @@ def check_start(document: Document, started: Document) -> None:
         document: the recipe.
         started: the recipe it names as ``start``.
     """
-    ours, theirs = (weightless(d.spec.network).state_dict() for d in (document, started))
-    skeletons = (SKELETONS[d.spec.network.skeleton] for d in (started, document))
-    carried = theirs | carried_heads(theirs, ours, *skeletons)
+    seen, taught = (d.spec.network for d in (document, started))
+    looks = ("channel_order", "mean", "std")
+    if other := next((name for name in looks if getattr(seen, name) != getattr(taught, name)), None):
+        raise InputError(
+            f"{started.name} sees pictures otherwise: {other} is {getattr(taught, other)} there, "
+            f"{getattr(seen, other)} here",
+            file=document.path,
+            row="start",
+            remedy="give both recipes the same channel_order, mean and std",
+        )
+    network = weightless(seen)
+    ours, theirs = (net.state_dict() for net in (network, weightless(taught)))
+    if start_source(document, started) == "kpkit":
+        skeletons = (SKELETONS[kind.skeleton] for kind in (taught, seen))
+        carried = theirs | carried_heads(theirs, ours, *skeletons)
+    else:
+        ours, carried = (
+            {name: tensor for name, tensor in tensors.items() if name.startswith("encoder.")}
+            for tensors in (ours, theirs)
+        )
+        if STEM in carried:
+            carried[STEM] = beside_poses(carried[STEM], network)
     other = next((n for n in ours | carried if _shape(ours, n) != _shape(carried, n)), None)
     if other is not None:
         raise InputError(

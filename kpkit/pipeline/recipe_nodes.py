@@ -10,7 +10,7 @@ from kpkit.core.errors import InputError
 from kpkit.ensembles.members import WEIGHTS
 from kpkit.pipeline.artefacts import Artefact
 from kpkit.pipeline.boxes_job import BLEND
-from kpkit.pipeline.document_checks import check_network, check_start, check_weights
+from kpkit.pipeline.document_checks import check_network, check_start, check_weights, start_source
 from kpkit.pipeline.fold_nodes import ensemble_poses
 from kpkit.pipeline.mine_job import MineJob
 from kpkit.pipeline.node import Node, hashed_tables, keys, needed_files
@@ -87,6 +87,7 @@ def recipe_node(graph: GraphBuilder, document: Document) -> Node:
         val=val,
         made=made,
         weights=weights,
+        source=start_source(document, started.document) if started else "kpkit",
         poses=poses,
         rules=rules,
         loader_workers=graph.loader_workers,

@@ -59,7 +59,7 @@ class TrainJob(ArtefactJob):
         sources: data set per letter; for H the one whose detections were mined, for U the labelled pictures.
         val: the validation data set.
         made: folders of the artefacts that H and U come from.
-        weights: file that training starts from.
+        weights, source: file that training starts from, and how it is read (``load_weights``).
         poses: results that a refiner learns from, or an ensemble's poses.
         rules: how the ensemble's are finished; None for results, which are taken as they are.
         loader_workers: processes that prepare crops beside the training process.
@@ -70,6 +70,7 @@ class TrainJob(ArtefactJob):
     val: Dataset | None = None
     made: dict[str, Path] = field(default_factory=dict)
     weights: Path | None = None
+    source: str = "kpkit"
     poses: Path | None = None
     rules: PosesSpec | None = None
     loader_workers: int = 0
@@ -145,6 +146,7 @@ class TrainJob(ArtefactJob):
             self.artefact.work / CHECKPOINTS,
             device=best_device(),
             weights=self.weights,
+            source=self.source,
             progress=progress,
             loader_workers=self.loader_workers,
             teach=self._teach(data),

@@ -275,7 +275,8 @@ class RecipeSpec(Spec):
     Training starts from it; a recipe without training phases is a member as it is. ``start`` names another
     recipe instead, which is trained first; training starts from its weights, heads of another skeleton being
     carried by keypoint name: A -> C with a network of AI Challenger's own 14 keypoints is one recipe of
-    ``network.skeleton = "aic14"`` and one that starts from it.
+    ``network.skeleton = "aic14"`` and one that starts from it. A refiner takes the encoder alone of a
+    network that finds keypoints, blind to the pose at first.
     """
 
     kind: Literal["recipe"]

@@ -48,11 +48,11 @@ class _Steps(Dataset[tuple[int, CropBatch | KpkitError]]):
             return step, error
 
 
-def build_network(spec: RecipeSpec, weights: Path | None = None) -> PoseNetwork:
+def build_network(spec: RecipeSpec, weights: Path | None = None, source: str = "kpkit") -> PoseNetwork:
     """The recipe's network with its seeded initial weights, the same in every process.
 
-    ``weights`` is the file that fills it, or its encoder, in their place; heads of another skeleton are
-    carried by keypoint name.
+    ``weights`` is the file that fills it, or its encoder, in their place, by ``source`` of ``load_weights``;
+    heads of another skeleton are carried by keypoint name.
     """
     torch.manual_seed(int(generator(spec.training.seed, "initial weights").integers(2**31)))
     network = create_network(spec.network)
@@ -60,7 +60,7 @@ def build_network(spec: RecipeSpec, weights: Path | None = None) -> PoseNetwork:
         if isinstance(layer, HeatmapNorm):  # starts at the spread of a target of peak 1
             layer.weight.detach().mul_(spec.codec.peak)
     if weights is not None:
-        load_weights(network, weights, skeleton=SKELETONS[spec.network.skeleton])
+        load_weights(network, weights, source, skeleton=SKELETONS[spec.network.skeleton])
     return network
 
 
@@ -76,6 +76,7 @@ def train(
     *,
     device: torch.device,
     weights: Path | None = None,
+    source: str = "kpkit",
     progress: Progress = silent,
     loader_workers: int = 0,
     teach: Teach = HeatmapLesson,
@@ -90,7 +91,7 @@ def train(
         data: its sources and validation set.
         work: folder for checkpoints.
         device: where the network runs.
-        weights: file that training starts from.
+        weights, source: file that training starts from, and how it is read (``load_weights``).
         progress: told steps done, with loss and the last validation AP.
         loader_workers: processes that prepare crops; 0 prepares them between the steps.
         teach: makes what is learnt; heatmaps where nothing else is said.
@@ -103,7 +104,7 @@ def train(
     """
     rank, workers = process_rank(), dist.get_world_size() if dist.is_initialized() else 1
     plan = PhasePlan(spec.training, data.counts, spec.data.ratios)
-    network = build_network(spec, weights).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = build_network(spec, weights, source).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = TrainingState.fresh(network, spec.training)
     remark = ""
     if found := load_newest(work):

@@ -182,3 +182,49 @@ def test_members_and_teachers_of_another_skeleton(
         f"{document}: nano_a14 finds the keypoints of aic14, not of coco17; "
         'train a recipe of coco17 with start = "nano_a14", and name that'
     )
+
+
+def refiner(documents: Path, tmp_path: Path, network: str = "") -> Path:
+    """A refiner that starts from nano_c's encoder."""
+    own = tmp_path / "documents"
+    shutil.copytree(documents, own)
+    path = own / "recipes/nano_fix.toml"
+    path.write_text(f'extends = "nano_posefix"\nstart = "nano_c"\n[network]\n{network}\n')
+    return path
+
+
+def test_a_refiner_starts_from_an_encoder_blind_to_poses(
+    documents: Path, nano_world: Path, tmp_path: Path
+) -> None:
+    recipe, runs = refiner(documents, tmp_path), tmp_path / "runs"
+    done = run("run", recipe, "--data", nano_world, "--runs", runs, "--no-ray")
+    assert done.returncode == 0, done.stderr
+    (first, started), (_, fix) = made(runs, "nano_c"), made(runs, "nano_fix")
+    assert fix["inputs"]["start"] == started["key"]
+    source = load_file(first / "weights.safetensors")
+    spec: RecipeSpec = load(str(recipe)).spec
+    begun = build_network(spec, first / "weights.safetensors", "kpkit-encoder").state_dict()
+    fresh = build_network(spec).state_dict()
+    stem = begun.pop("encoder.conv1.weight")
+    assert torch.equal(stem[:, :3], source["encoder.conv1.weight"]) and not stem[:, 3:].any()
+    encoder = [name for name in begun if name.startswith("encoder.")]
+    assert encoder and all(torch.equal(begun[name], source[name]) for name in encoder)
+    assert torch.equal(begun["head.weight"], fresh["head.weight"])
+
+
+@pytest.mark.parametrize(
+    ("network", "sentence"),
+    [
+        (
+            "options = { width = 16 }",
+            "the weights of nano_c do not fit: encoder.",
+        ),
+        ('channel_order = "bgr"', "nano_c sees pictures otherwise: channel_order is rgb there, bgr here"),
+    ],
+)
+def test_an_encoder_that_does_not_fit_is_refused(
+    documents: Path, nano_world: Path, tmp_path: Path, network: str, sentence: str
+) -> None:
+    recipe = refiner(documents, tmp_path, network)
+    done = run("plan", recipe, "--data", nano_world, "--runs", tmp_path / "runs")
+    assert done.returncode == 2 and sentence in done.stderr and "nano_fix.toml" in done.stderr

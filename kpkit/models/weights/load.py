@@ -78,8 +78,9 @@ def load_weights(
     Args:
         net: a network (or companion) of the file's architecture; unchanged when the file is refused.
         path: a safetensors file, or what ``torch.save`` wrote, old format or new.
-        source: who named the tensors, a key of ``SOURCES``. ``"timm"`` fills the encoder alone; so does
-            ``"kpkit"`` with a file that was imported as a backbone, as the manifest beside it says.
+        source: who named the tensors, a key of ``SOURCES``. ``"timm"`` and ``"kpkit-encoder"`` fill the
+            encoder alone; so does ``"kpkit"`` with a file that was imported as a backbone, as the manifest
+            beside it says.
         skeleton: of ``net``'s heads; given, those of kpkit's own file for another skeleton are carried by
             keypoint name. Keypoints the file lacks keep what ``net`` had.
 

@@ -9,11 +9,12 @@ from torch import nn
 
 from kpkit.core.errors import InputError
 from kpkit.models.weights.rules import Rules
-from kpkit.models.weights.sources import hrnet, megvii, mmpose, multiposenet, posefix, pytorch_cpn, timm
+from kpkit.models.weights.sources import hrnet, megvii, mmpose, multiposenet, own, posefix, pytorch_cpn, timm
 
 SOURCES: Mapping[str, Mapping[str, Rules]] = MappingProxyType(
     {
         "kpkit": {"Module": Rules()},
+        "kpkit-encoder": {"encoder Module": own.ENCODER},
         "hrnet-official": {"PoseHRNet": hrnet.HRNET},
         "simplebaseline-official": {"SimpleBaseline": hrnet.SIMPLEBASELINE},
         "mspn-official": {"MSPN": megvii.STAGES},

@@ -6,12 +6,9 @@ ShuffleNetV2 is torchvision's, timm has none.
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
-from kpkit.models.network import PoseNetwork
 from kpkit.models.weights.rules import Convention, Rules
 from kpkit.models.weights.sources import megvii, vit
+from kpkit.models.weights.sources.own import BESIDE_POSES
 
 IMAGENET = {"imagenet": Convention()}
 HALVES = {"halves": Convention(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))}
@@ -21,22 +18,11 @@ ENCODER = ((r"^", "encoder."),)
 FILLS = (r"^encoder\.(?!.*\.attention\.)",)
 """All of the encoder but an attention that ImageNet networks do not have."""
 
-
-def beside_poses(filters: Tensor, network: PoseNetwork) -> Tensor:
-    """ImageNet's first filters, zero on maps that a network reads beside the picture.
-
-    The official PoseFix leaves those as freshly drawn; from zero the pose is learnt without blurring what
-    ImageNet taught.
-    """
-    further = network.input_channels - filters.shape[1]
-    return torch.cat([filters, filters.new_zeros(len(filters), further, *filters.shape[2:])], dim=1)
-
-
 RESNET = Rules(
     renames=ENCODER,
     drops=(r"^fc\.",),
     fills=FILLS,
-    converts={r"^encoder\.conv1\.weight$": beside_poses},
+    converts=BESIDE_POSES,
     conventions=IMAGENET,
 )
 
