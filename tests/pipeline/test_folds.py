@@ -120,11 +120,13 @@ def test_own_boxes_and_absent_pictures(nano_world: Path, documents: Path, tmp_pa
         graph_of(refiner(documents, **changes), nano_world, tmp_path)
         for changes in ({}, {"boxes": {"source": "truth"}})
     )
-    for builder, count in ((plain, 0), (truth, 1)):
+    for builder, own_boxes in ((plain, False), (truth, True)):
         folds = next(node for node in builder.nodes.values() if isinstance(node.job, FoldsJob))
-        people = sum(len(fold.job.choose_boxes(load_dataset(fold.job.dataset))[0]) for fold in folds.needs)  # type: ignore[attr-defined]
+        jobs: list[Any] = [fold.job for fold in folds.needs]
+        people = sum(len(job.choose_boxes(load_dataset(job.dataset))[0]) for job in jobs)
         _, labelled = read_annotations(nano_world / "coco/annotations/person_keypoints_train2017.json")
-        assert (people == ((labelled.num_labelled > 0) & ~labelled.crowd).sum()) == count
+        labels = int(((labelled.num_labelled > 0) & ~labelled.crowd).sum())
+        assert (people == labels) == own_boxes
     (tmp_path / "nothing").mkdir()
     absent = graph_of(refiner(documents), tmp_path / "nothing", tmp_path)
     names = {node.artefact.name for node in absent.nodes.values()}
@@ -172,7 +174,7 @@ def test_networks_that_may_have_seen_the_pictures_are_refused(
 
 
 def test_backbones_of_another_s_training_are_welcome(nano_world: Path, own: Path, tmp_path: Path) -> None:
-    manifest = {
+    manifest: dict[str, Any] = {
         "format": "kpkit weights 1", "weights": "w.safetensors", "sha256": "0" * 64, "source": "timm",
         "source_file": "w.pth", "source_sha256": "0" * 64, "part": "backbone", "network": "cpn_resnet50",
         "options": {}, "input_size": [64, 64], "skeleton": "coco17", "codec": {}, "mean": [0, 0, 0],
