@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def ensemble_poses(graph: GraphBuilder, document: Document, images: Dataset | None) -> Node:
-    """What the ensemble that a refiner names sees: of C's pictures out of fold, or of val's.
+    """What the ensemble that a refiner names sees: of C's pictures, out of fold or not, or of val's.
 
     Args:
         graph, document: the refiner's recipe.
@@ -31,8 +31,9 @@ def ensemble_poses(graph: GraphBuilder, document: Document, images: Dataset | No
     spec = document.spec.refinement
     ensemble = load(spec.ensemble, "ensemble", beside=document.path)
     own = document.spec.datasets
-    if not spec.folds:
-        return graph.ensemble(ensemble, document.spec.data.val, own, True, spec.boxes)
+    if spec.folds < 2:
+        data = document.spec.data
+        return graph.ensemble(ensemble, data.C if spec.folds else data.val, own, not spec.folds, spec.boxes)
     name, part = known_name(document.spec.data.C, own)
     if part is not None:
         cause = f"{document.spec.data.C} is a part already and cannot be dealt into folds"

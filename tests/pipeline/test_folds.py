@@ -17,6 +17,7 @@ from kpkit.core.parts import Part
 from kpkit.data.coco import read_annotations
 from kpkit.data.load import load_dataset
 from kpkit.data.results import read_poses, write_results
+from kpkit.pipeline.boxes_job import BLEND
 from kpkit.pipeline.context import Context
 from kpkit.pipeline.folds_job import FoldsJob
 from kpkit.pipeline.given_poses import given_poses
@@ -113,6 +114,16 @@ def test_what_saw_no_picture_of_c_is_trained_once(nano_world: Path, own: Path, t
     assert names == sorted(["nano_a14", "own", *cut])
     starts = {node.artefact.inputs["start"] for node in nodes if "nano_on" in node.artefact.name}
     assert starts == {node.artefact.key for node in nodes if node.artefact.name.startswith("nano_c@")}
+
+
+def test_one_fold_is_the_ensemble_as_it_is(nano_world: Path, documents: Path, tmp_path: Path) -> None:
+    nodes = graph_of(refiner(documents, folds=1), nano_world, tmp_path / "runs").nodes.values()
+    names = [node.artefact.name for node in nodes]
+    assert sorted(names) == sorted({*names}) and not any("@" in name for name in names)
+    own = next(node for node in nodes if node.artefact.name == "own")
+    seen = next(node for node in nodes if node.artefact.name == "nano_one-on-train2017")
+    assert seen in own.needs and own.artefact.inputs["poses"] == seen.artefact.key
+    assert own.job.poses == seen.artefact.folder / BLEND  # type: ignore[attr-defined]
 
 
 def test_own_boxes_and_absent_pictures(nano_world: Path, documents: Path, tmp_path: Path) -> None:
@@ -357,7 +368,6 @@ def test_an_ensemble_s_poses_are_finished(nano_world: Path, runs: Path) -> None:
     [
         ({"poses": "theirs.json"}, "from a file or from an ensemble, not from both"),
         ({"ensemble": ""}, "folds and boxes say how an ensemble makes the poses; name one"),
-        ({"folds": 1}, "a single fold leaves no picture to learn from"),
         ({"folds": 0}, "poses on val serve to measure errors alone"),
         ({"ensemble": "", "folds": 0}, "need poses to take them from, or an ensemble"),
     ],
