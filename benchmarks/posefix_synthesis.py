@@ -1,12 +1,16 @@
 """Poses with drawn errors, a second of one core; and the official code's rate beside it.
 
     python benchmarks/posefix_synthesis.py [--peer CHECKOUT] [--rounds 5]
+    python benchmarks/posefix_synthesis.py --annotations FILE [--svg FILE]
 
 CHECKOUT holds github.com/mks0601/PoseFix_RELEASE; ``synthesize_pose`` of its ``main/gen_batch.py`` is run
 unchanged, person by person (its configuration is kpkit's numbers; the rest of the file is not run). People
 are drawn: 17 keypoints of which 80 % are labelled, half of the people alone, the others with one to three
 neighbours. kpkit draws batches of 32 (a training step) and of 1,024. Rates are medians over the rounds, in
 CPU seconds of the process. Beside them: how similar drawn keypoints are to their own places, by kind.
+
+With --annotations (COCO person keypoints) nothing is timed: a pose of each labelled person is drawn and held
+against what the error model intends, as the report does for a refiner; --svg keeps the figure.
 """
 
 from __future__ import annotations
@@ -24,14 +28,21 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from kpkit.core.seeds import generator
 from kpkit.core.skeletons import COCO17
+from kpkit.data.coco import read_annotations
 from kpkit.evaluation.errors import KINDS
 from kpkit.evaluation.oks import keypoint_oks
 from kpkit.refinement.errors import ErrorModel, published_errors
+from kpkit.refinement.lesson import drawn_facts
 from kpkit.refinement.synthesis import Scenes, synthesise
+from kpkit.reports.cells import aligned
+from kpkit.reports.made_metrics import DrawnFacts
+from kpkit.reports.spreads import KINDS as SHOWN
+from kpkit.reports.spreads import kinds_table, spread_sentences, synthesis_figure
 
 PEOPLE, PEERS = 8192, 64
 
@@ -47,14 +58,6 @@ def drawn_people() -> Scenes:
     people[:, 1:] *= (np.arange(3) < overlap[:, None])[..., None, None]
     estimated = np.concatenate([body[:, 0], np.ones((PEOPLE, 17, 1))], axis=2)
     return Scenes(people[:, 0], people[:, 1:], np.full(PEOPLE, 45000.0), overlap, estimated)
-
-
-def part(scenes: Scenes, rows: slice) -> Scenes:
-    """Some people, with no more room for neighbours than one of them needs."""
-    assert scenes.estimated is not None
-    overlap = scenes.overlap[rows]
-    near = scenes.near[rows, : int(overlap.max())]
-    return Scenes(scenes.keypoints[rows], near, scenes.area[rows], overlap, scenes.estimated[rows])
 
 
 def batches(parts: list[Scenes], errors: ErrorModel) -> None:
@@ -79,6 +82,25 @@ def official(checkout: Path) -> Callable[..., Any]:
     return function
 
 
+def hold_against(annotations: Path, svg: Path | None) -> None:
+    """Print how drawn poses of everybody labelled are spread, and how they are meant to be."""
+    _, people = read_annotations(annotations)
+    people = people[(people.num_labelled > 0) & ~people.crowd]
+    facts = drawn_facts(people, published_errors(), len(people))
+    told = msgspec.convert(facts, DrawnFacts)
+    print(f"{told.poses:,} poses with {told.keypoints:,} keypoints; shares in percent")
+    print("\n".join(aligned(kinds_table(told), SHOWN)))
+    print("\n".join(spread_sentences(told)))
+    edges = np.linspace(0, 1, len(told.oks.drawn) + 1)
+    print(f"\n{'OKS':12s}{'intended':>9s}{'drawn':>9s}")
+    for (low, high), *shares in zip(
+        itertools.pairwise(edges), told.oks.intended, told.oks.drawn, strict=True
+    ):
+        print(f"{low:.2f}-{high:.2f}   " + "".join(f"{100 * share:8.2f}%" for share in shares))
+    if svg:
+        svg.write_text(synthesis_figure(told, "s"))
+
+
 def main() -> None:
     """Draw, time, print."""
     parser = argparse.ArgumentParser(
@@ -86,18 +108,23 @@ def main() -> None:
     )
     parser.add_argument("--peer", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--annotations", type=Path)
+    parser.add_argument("--svg", type=Path)
     arguments = parser.parse_args()
+    if arguments.annotations:
+        hold_against(arguments.annotations, arguments.svg)
+        return
     scenes, errors = drawn_people(), published_errors()
     contenders: dict[str, tuple[int, Callable[[], Any]]] = {}
     for batch in (32, 1024):
-        parts = [part(scenes, slice(b, b + batch)) for b in range(0, PEOPLE, batch)]
+        parts = [scenes.part(slice(b, b + batch)) for b in range(0, PEOPLE, batch)]
         contenders[f"kpkit, batches of {batch}"] = (
             PEOPLE,
             partial(batches, parts, errors),
         )
     if arguments.peer:
         peer = official(arguments.peer)
-        few = [part(scenes, slice(i, i + 1)) for i in range(PEERS)]
+        few = [scenes.part(slice(i, i + 1)) for i in range(PEERS)]
         contenders["official code"] = (
             PEERS,
             lambda: [

@@ -32,6 +32,7 @@ LABELS = {
 
 HASHES = ("artefact", "content", "recipe")
 _DECIMALS = {"parameters_M": 2, "GMACs": 2, "false_score": 3, "false_score_half": 3}
+_DECIMALS |= dict.fromkeys(("intended", "drawn", "error"), 2)
 _SIGNED = ("delta", "gain", "gain_low", "gain_high", "rise", "rise_low", "rise_high")
 _WHOLE = ("seeds", "steps", "crops", "boxes", "pictures", "people", "poses", *KINDS)
 
