@@ -1,9 +1,12 @@
-"""Heatmaps as codes of 16 bits: 255 steps from the lowest value to the highest, 256ths of one near the top.
+"""Heatmaps as codes of 16 bits: at most 255 steps from the lowest to the highest, 256ths of one near the top.
 
 A step is enough where a map is low. What decides a point are the pixels near the top, of this map and of its
-mean with others': those of at least an eighth of the way from 0 to the highest value carry the 256ths too,
+mean with others': those of at least a 16th of the way from 0 to the highest value carry the 256ths too,
 wherever they lie, so that several peaks and broad ones keep all of theirs. A file stores one byte a pixel and
 a second one for these (split, join). The compiled kernels (packing_kernels.py) give equal bits.
+
+Steps are powers of two, so that near the top nothing is lost of a network that computes in half floats
+(bfloat16, float16): pixels as high as each other, which are many there, stay so in every mean.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ LEVELS = 255
 """Steps of a map."""
 PARTS = 256
 """Codes of a step."""
+SHARE = 16
+"""Pixels from this part of the way from 0 to the maximum carry 256ths."""
 FLAT = np.float32(1e-30)
 """A map whose step would be smaller is stored as 0: the step's inverse must be a float32 too."""
 _NOT_FINITE = "a heatmap holds NaN or infinity and cannot be stored"
@@ -25,10 +30,10 @@ _NOT_FINITE = "a heatmap holds NaN or infinity and cannot be stored"
 def quantise(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Codes of maps: value = scale * (code / 256 - zero).
 
-    The steps go from the smaller of 0 and the map's minimum to the larger of 0 and its maximum, and 0, most
-    of a heatmap, is one of them. A value is off by half a step at most, near the top (least_step) by a 128th
-    of one. The highest pixel, where above 0, keeps its place: the first of equals in the map has a code that
-    no pixel before it has, if need be the next one.
+    The steps, of the smallest power of two that will do, go from the smaller of 0 and the map's minimum to
+    the larger of 0 and its maximum, and 0, most of a heatmap, is one of them. A value is off by half a step
+    at most, near the top (least_step) by a 128th of one. The highest pixel, where above 0, keeps its place:
+    the first of equals in the map has a code that no pixel before it has, if need be the next one.
 
     Args:
         maps: (N, K, h, w) float32, contiguous.
@@ -69,10 +74,15 @@ def dequantise(codes: np.ndarray, scale: np.ndarray, zero: np.ndarray, out: np.n
     out *= factor[:, :, None, None]
 
 
-def least_step(zero: np.ndarray) -> np.ndarray:
-    """The lowest step of each map, int64, whose pixels carry 256ths; of ``zero`` as in ``quantise``."""
+def least_step(zero: np.ndarray, top: np.ndarray) -> np.ndarray:
+    """The lowest step of each map, int64, whose pixels carry 256ths.
+
+    Args:
+        zero: the step of 0, (N, K).
+        top: the highest step of a pixel, (N, K).
+    """
     zero = zero.astype(np.int64)
-    return zero + (LEVELS - zero) // 8
+    return zero + (np.maximum(top, zero) - zero) // SHARE
 
 
 def split(codes: np.ndarray, zero: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -89,10 +99,10 @@ def split(codes: np.ndarray, zero: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
         flat = np.ascontiguousarray(codes).reshape(zero.size, codes.shape[2] * codes.shape[3])
         steps, parts = np.empty(flat.shape, np.uint8), np.empty(flat.size, np.int8)
-        count = packing_kernels.split(flat, least_step(zero).reshape(-1), steps, parts)
+        count = packing_kernels.split(flat, zero.reshape(-1), steps, parts)
         return steps.reshape(codes.shape), parts[:count]
     steps = ((codes + np.uint16(PARTS // 2)) >> 8).astype(np.uint8)
-    carrying = steps >= least_step(zero)[:, :, None, None]
+    carrying = steps >= least_step(zero, steps.max(axis=(2, 3)))[:, :, None, None]
     return steps, (codes[carrying] - (steps[carrying].astype(np.uint16) << 8)).astype(np.int8)
 
 
@@ -107,10 +117,10 @@ def join(steps: np.ndarray, parts: np.ndarray, zero: np.ndarray) -> np.ndarray:
 
         flat = steps.reshape(zero.size, steps.shape[2] * steps.shape[3])
         codes = np.empty(steps.shape, np.uint16)
-        count = packing_kernels.join(flat, least_step(zero).reshape(-1), parts, codes.reshape(flat.shape))
+        count = packing_kernels.join(flat, zero.reshape(-1), parts, codes.reshape(flat.shape))
     else:
         codes = np.left_shift(steps, 8, dtype=np.uint16)
-        carrying = steps >= least_step(zero)[:, :, None, None]
+        carrying = steps >= least_step(zero, steps.max(axis=(2, 3)))[:, :, None, None]
         count = np.count_nonzero(carrying)
         if count == len(parts):
             codes[carrying] += parts.astype(np.uint16)  # of 65,536, in two's complement
@@ -126,17 +136,24 @@ def _quantise(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         scale = (high - low) / np.float32(LEVELS)
     if not np.isfinite(scale).all():
         raise KpkitError(_NOT_FINITE)
+    scale = ((scale.view(np.int32) + 0x7FFFFF) & 0x7F800000).view(np.float32)  # up to a power of two
     scale[scale < FLAT] = 0
     per_value = np.divide(np.float32(1), scale, out=np.zeros_like(scale), where=scale > 0)
     nothing = np.rint(-low * per_value)
     values = (maps * per_value[:, None] + nothing[:, None]).clip(0, None)
-    steps = np.rint(values.clip(None, LEVELS))
-    # a step's last 256th is left free for the map's maximum
-    exact = np.rint(values * PARTS).clip(PARTS * steps - PARTS // 2, PARTS * steps + (PARTS // 2 - 2))
+    steps = np.floor(
+        values.clip(None, LEVELS) + np.float32(0.5)
+    )  # halves up: a step's 256ths are -128 to 127
+    exact = np.rint(values * PARTS).clip(PARTS * steps - PARTS // 2, PARTS * steps + (PARTS // 2 - 1))
     zero = nothing.astype(np.uint8)
-    codes = np.where(steps >= least_step(zero)[:, None], exact, PARTS * steps).astype(np.uint16)
+    carrying = steps >= least_step(zero, steps.max(axis=1).astype(np.int64))[:, None]
+    codes = np.where(carrying, exact, PARTS * steps).astype(np.uint16)
     rows, place = np.arange(len(maps)), maps.argmax(axis=1)
-    before = np.arange(maps.shape[1]) < place[:, None]
-    equalled = ((codes == codes[rows, place, None]) & before).any(axis=1) & (high > 0) & (scale > 0)
-    codes[rows[equalled], place[equalled]] += 1
+    top = codes[rows, place]
+    equal = (codes == top[:, None]) & (np.arange(maps.shape[1]) < place[:, None])
+    equal &= ((high > 0) & (scale > 0))[:, None]
+    last = (top + PARTS // 2) % PARTS == PARTS - 1  # of its step: those before it give way
+    codes[equal & last[:, None]] -= 1
+    raised = equal.any(axis=1) & ~last
+    codes[rows[raised], place[raised]] += 1
     return codes, scale, zero

@@ -56,7 +56,7 @@ class Packed:
 def pack(maps: np.ndarray, format: Format, window: tuple[int, int] | None = None) -> Packed:
     """Fewer bits for heatmaps.
 
-    ``"u8"`` makes the codes of codes.py: 8 bits, a value off by 1/510 of the map's range at most, and 8 more
+    ``"u8"`` makes the codes of codes.py: 8 bits, a value off by 1/255 of the map's range at most, and 8 more
     near the map's top. ``"f16"`` rounds to 11 significant bits.
 
     Args:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from kpkit.core.compiled import kernel
-from kpkit.heatmaps.codes import FLAT, LEVELS, PARTS
+from kpkit.heatmaps.codes import FLAT, LEVELS, PARTS, SHARE
 
 _MOST = np.float32(LEVELS)
-_PARTS, _BELOW, _ABOVE = np.float32(PARTS), np.float32(PARTS // 2), np.float32(PARTS // 2 - 2)
+_PARTS, _BELOW, _ABOVE = np.float32(PARTS), np.float32(PARTS // 2), np.float32(PARTS // 2 - 1)
 """Codes of a step, and how far below and above it they go (codes.py)."""
+_HALF = np.float32(0.5)
 _BLOCK = 64
 """Pixels looked at at once for one near the top."""
 _INFINITE = 0x7F800000
@@ -42,14 +43,18 @@ def quantise(maps: np.ndarray, codes: np.ndarray, scale: np.ndarray, zero: np.nd
         step = (high - low) / _MOST
         if not np.isfinite(step):
             return False
+        # up to a power of two
+        bits_of = (np.float32(step).view(np.int32) + np.int32(0x7FFFFF)) & np.int32(0x7F800000)
+        step = np.int32(bits_of).view(np.float32)
         step = step if step >= FLAT else np.float32(0)
         per_value = np.float32(1) / step if step > 0 else np.float32(0)
         nothing = (-low * per_value + _WHOLE) - _WHOLE
         scale[m], zero[m] = step, np.uint8(nothing)
-        least = np.float32(zero[m] + (LEVELS - zero[m]) // 8)
+        top = min(max(high * per_value + nothing, np.float32(0)), _MOST)
+        least = np.float32(_least(np.int64(zero[m]), np.int64(top + _HALF)))
         for i in range(len(values)):
             value = max(values[i] * per_value + nothing, np.float32(0))
-            coarse = (min(value, _MOST) + _WHOLE) - _WHOLE
+            coarse = np.float32(np.int32(min(value, _MOST) + _HALF))
             plain = coarse * _PARTS
             exact = (value * _PARTS + _WHOLE) - _WHOLE
             exact = min(max(exact, plain - _BELOW), plain + _ABOVE)
@@ -68,8 +73,17 @@ def _raise_maximum(bits: np.ndarray, highest: np.int32, codes: np.ndarray) -> No
     equal, code = 0, codes[place]
     for i in range(place):
         equal += codes[i] == code
-    if equal:
+    if equal and (code + 128) % 256 != 255:
         codes[place] = code + 1
+    elif equal:  # the last of its step: those before it give way
+        for i in range(place):
+            codes[i] -= codes[i] == code
+
+
+@kernel(inline="always")
+def _least(zero: int, top: int) -> int:
+    """codes.least_step of one map."""
+    return zero + (max(top, zero) - zero) // SHARE
 
 
 @kernel()
@@ -82,12 +96,12 @@ def dequantise(codes: np.ndarray, scale: np.ndarray, zero: np.ndarray, maps: np.
 
 
 @kernel()
-def split(codes: np.ndarray, least: np.ndarray, steps: np.ndarray, parts: np.ndarray) -> int:
+def split(codes: np.ndarray, zero: np.ndarray, steps: np.ndarray, parts: np.ndarray) -> int:
     """Codes' two bytes; the number of second ones.
 
     Args:
         codes: (M, P) uint16.
-        least: (M,) the lowest step that carries 256ths.
+        zero: (M,) uint8, the step of 0.
         steps: (M, P) uint8, filled.
         parts: (M * P,) int8, its beginning filled.
     """
@@ -95,28 +109,30 @@ def split(codes: np.ndarray, least: np.ndarray, steps: np.ndarray, parts: np.nda
     for m in range(len(codes)):
         for i in range(codes.shape[1]):
             steps[m, i] = (codes[m, i] + np.uint16(128)) >> np.uint16(8)
+        least = _least(np.int64(zero[m]), np.int64(_highest(steps[m])))
         for begin in range(0, codes.shape[1], _BLOCK):
             end = min(begin + _BLOCK, codes.shape[1])
-            if _any_from(steps[m, begin:end], least[m]):
+            if _highest(steps[m, begin:end]) >= least:
                 for i in range(begin, end):
-                    if steps[m, i] >= least[m]:
+                    if steps[m, i] >= least:
                         parts[count] = np.int32(codes[m, i]) - (np.int32(steps[m, i]) << np.int32(8))
                         count += 1
     return count
 
 
 @kernel()
-def join(steps: np.ndarray, least: np.ndarray, parts: np.ndarray, codes: np.ndarray) -> int:
+def join(steps: np.ndarray, zero: np.ndarray, parts: np.ndarray, codes: np.ndarray) -> int:
     """The way back: ``codes`` (M, P) uint16 is filled; how many second bytes are wanted, whatever came."""
     count = 0
     for m in range(len(steps)):
         for i in range(steps.shape[1]):
             codes[m, i] = np.uint16(steps[m, i]) << np.uint16(8)
+        least = _least(np.int64(zero[m]), np.int64(_highest(steps[m])))
         for begin in range(0, steps.shape[1], _BLOCK):
             end = min(begin + _BLOCK, steps.shape[1])
-            if _any_from(steps[m, begin:end], least[m]):
+            if _highest(steps[m, begin:end]) >= least:
                 for i in range(begin, end):
-                    if steps[m, i] >= least[m]:
+                    if steps[m, i] >= least:
                         if count < len(parts):
                             codes[m, i] = np.int32(codes[m, i]) + parts[count]
                         count += 1
@@ -124,12 +140,12 @@ def join(steps: np.ndarray, least: np.ndarray, parts: np.ndarray, codes: np.ndar
 
 
 @kernel(inline="always")
-def _any_from(steps: np.ndarray, least: int) -> bool:
-    """Whether one of a few steps is at least so high; many are looked at at once."""
+def _highest(steps: np.ndarray) -> np.uint8:
+    """The highest of some steps; many are looked at at once."""
     highest = np.uint8(0)
     for i in range(len(steps)):
         highest = max(highest, steps[i])
-    return bool(highest >= least)
+    return highest
 
 
 @kernel()

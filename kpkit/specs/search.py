@@ -13,7 +13,7 @@ class StoreSpec(Spec):
     """``[heatmaps]``: how heatmaps are kept for search and ablation.
 
     Attributes:
-        format: ``"u8"`` (8 bits and a scale per map, 16 bits near its top, compressed: 1/13 of
+        format: ``"u8"`` (8 bits and a scale per map, 16 bits near its top, compressed: 1/16 of
             float32 where maps are peaks on a quiet ground) or ``"f16"`` (1/2).
     """
 

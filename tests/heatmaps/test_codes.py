@@ -38,7 +38,8 @@ def kept(maps: np.ndarray) -> np.ndarray:
 def in_steps(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(N, K, 1, 1) value of a step of each map and of its maximum, at least 0."""
     high = np.maximum(maps.max(axis=(2, 3), keepdims=True), 0)
-    return (high - np.minimum(maps.min(axis=(2, 3), keepdims=True), 0)) / 255, high
+    step = (high - np.minimum(maps.min(axis=(2, 3), keepdims=True), 0)) / 255
+    return 2 ** np.ceil(np.log2(np.maximum(step, 1e-30))) * (step > 0), high
 
 
 @given(seeds)
@@ -48,7 +49,7 @@ def test_a_value_is_off_by_half_a_step_and_near_the_top_by_a_128th(seed: int) ->
     off = np.abs(kept(maps) - maps)
     step, high = in_steps(maps)
     assert (off <= step / 2 * 1.001).all()
-    near = (maps > high / 8 + step) & (step > 0)
+    near = (maps > high / 16 + step) & (step > 0)
     assert near.any() and (off <= step / 128 * 1.01)[near].all()
     assert (kept(maps)[maps == 0] == 0).all()
 
@@ -59,11 +60,11 @@ def test_zero_is_a_step_of_every_map() -> None:
     assert (kept(maps)[:, :, 0, 0] == 0).all()
 
 
-def test_an_eighth_of_the_way_from_zero_to_the_top() -> None:
-    zero = np.array([0, 15, 128, 254, 255], np.uint8)
-    np.testing.assert_array_equal(least_step(zero), [31, 45, 143, 254, 255])
+def test_a_16th_of_the_way_from_zero_to_the_top() -> None:
+    zero, top = np.array([0, 15, 128, 200, 255], np.uint8), np.array([255, 255, 160, 199, 255])
+    np.testing.assert_array_equal(least_step(zero, top), [15, 30, 130, 200, 255])
     maps = np.full((1, 1, 1, 8), -0.1, np.float32)
-    maps[0, 0, 0, :3] = 10, 1.6, 0.9
+    maps[0, 0, 0, :3] = 10, 0.8, 0.45
     steps, parts = split(*quantise(maps)[::2])
     assert len(parts) == 2 and steps[0, 0, 0, 2] < steps[0, 0, 0, 1]
 
@@ -92,7 +93,7 @@ def test_bytes_come_back_together(way: str) -> None:
     codes, _, zero = quantise(noisy_peaks(5, shape=(20, 16)))
     steps, parts = split(codes, zero)
     np.testing.assert_array_equal(join(steps, parts, zero), codes)
-    assert len(parts) == (steps >= least_step(zero)[:, :, None, None]).sum() > 0
+    assert len(parts) == (steps >= least_step(zero, steps.max(axis=(2, 3)))[:, :, None, None]).sum() > 0
     for wrong in (parts[:-1], np.append(parts, np.int8(0))):
         with pytest.raises(ValueError, match=f"{len(wrong)} second bytes for {len(parts)} pixels"):
             join(steps, wrong, zero)
@@ -118,6 +119,19 @@ def test_the_first_highest_pixel_stays(change: str, way: str) -> None:
         np.testing.assert_array_equal(found.argmax(axis=1)[positive], flat.argmax(axis=1)[positive])
         steps, parts = split(*quantise(maps)[::2])
         np.testing.assert_array_equal(join(steps, parts, quantise(maps)[2]), quantise(maps)[0])
+
+
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+def test_nothing_is_lost_near_the_top_of_half_floats(half: str, way: str) -> None:
+    for seed in range(10):
+        maps = noisy_peaks(seed)[1:]
+        maps = (
+            CHANGES["eight bits"](maps) if half == "bfloat16" else maps.astype(np.float16).astype(np.float32)
+        )
+        step, high = in_steps(maps)
+        near = (maps > high / 16 + step) & (high > maps.min(axis=(2, 3), keepdims=True) / -8)
+        assert near.any()
+        np.testing.assert_array_equal(kept(maps)[near], maps[near])
 
 
 @pytest.mark.parametrize("rule", [{}, {"blur": 11}, {"refine": "dark_udp", "refine_blur": 11}], ids=str)

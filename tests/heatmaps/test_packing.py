@@ -64,7 +64,7 @@ def test_tiny_and_huge_values(fast: bool, monkeypatch: pytest.MonkeyPatch) -> No
     maps[0, 0, 1, 1], maps[0, 1, 1, 1] = 1e-38, 1e38
     found = back(pack(maps, "u8"), maps.shape)
     assert found[0, 0].max() == 0
-    assert found[0, 1, 1, 1] == pytest.approx(1e38, rel=1e-5)
+    assert found[0, 1, 1, 1] == pytest.approx(1e38, rel=1e-4)
     with pytest.raises(KpkitError, match="beyond float16"):
         pack(maps, "f16")
 
@@ -83,7 +83,7 @@ def test_a_window_keeps_the_peak_and_nothing_else(format: str) -> None:
         inside[top : top + 7, left : left + 5] = True
         assert (kept[~inside] == 0).all(), place
         np.testing.assert_allclose(
-            kept[inside], whole.reshape(20, 16)[inside], atol=np.ptp([0, *whole]) / 500
+            kept[inside], whole.reshape(20, 16)[inside], atol=np.ptp([0, *whole]) / 250
         )
 
 
