@@ -15,7 +15,7 @@ from kpkit.reports.label_table import audit_table
 from kpkit.reports.ledger import ledger_of, percent
 from kpkit.reports.made_metrics import LabelMetrics, TeacherMetrics
 from kpkit.reports.manifests import Entry, read_entries, read_entry
-from kpkit.reports.refined import refined_lines
+from kpkit.reports.refined import drawn_lines, refined_lines
 from kpkit.reports.search import SHOWN as SEARCH_COLUMNS
 from kpkit.reports.search import search_sentences, search_table
 from kpkit.reports.study import shown_columns, study_table_of, study_verdicts
@@ -96,13 +96,7 @@ def _recipe(entry: Entry) -> list[str]:
             f"mean keypoint score {told.false_detections.mean_keypoint_score:.3f} on "
             f"{told.false_detections.boxes:,} false detections of {entry.split}"
         )
-    if told.refined:
-        before, after = told.refined.before, told.refined.after
-        lines.append(
-            f"labels of {entry.split} with drawn errors: {100 * before.AP:.1f} AP, refined "
-            f"{100 * after.AP:.1f} AP"
-        )
-    return lines
+    return [*lines, *drawn_lines(entry)]
 
 
 def _negatives(entry: Entry) -> list[str]:

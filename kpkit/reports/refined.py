@@ -59,6 +59,15 @@ def refined_lines(entry: Entry) -> list[str]:
     return [*lines, *aligned(poses, POSES), *refined_sentences(entry), *aligned(keypoints, KEYPOINTS)]
 
 
+def drawn_lines(entry: Entry) -> list[str]:
+    """What a refiner makes of its validation set's labels with drawn errors; nothing of other recipes."""
+    told = entry.metrics.refined
+    if told is None:
+        return []
+    before, after = (f"{100 * judged.AP:.1f} AP" for judged in (told.before, told.after))
+    return [f"labels of {entry.split} with drawn errors: {before}, refined {after}"]
+
+
 def refined_sentences(entry: Entry) -> list[str]:
     """Both gains with their intervals, the shares of poses better and worse, the keypoints that gain."""
     told = entry.metrics
