@@ -41,7 +41,7 @@ def measure(shape: tuple[int, int], people: int, rounds: int) -> None:
     """Time every way on one map size."""
     singles = [drawn_members(MEMBERS, people, shape, seed) for seed in range(SETS)]
     halves = [[m.astype(np.float16) for m in members] for members in singles]
-    steps = [[pack(m, "u8") for m in members] for members in singles]
+    codes = [[pack(m, "u8") for m in members] for members in singles]
     out = np.empty((people, *singles[0][0].shape[1:]), np.float32)
     equal = [1.0] * MEMBERS
 
@@ -66,8 +66,8 @@ def measure(shape: tuple[int, int], people: int, rounds: int) -> None:
         "torch float16, four boxes at a time": lambda k: with_torch(halves[k]),
         "kpkit float16": lambda k: blend.weighted_mean(halves[k], equal, out),
         "kpkit float16, no compiler": lambda k: plain(halves[k]),
-        "kpkit uint8 as stored": lambda k: blend.weighted_mean(steps[k], equal, out),
-        "kpkit uint8, no compiler": lambda k: plain(steps[k]),
+        "kpkit u8, codes as read": lambda k: blend.weighted_mean(codes[k], equal, out),
+        "kpkit u8, no compiler": lambda k: plain(codes[k]),
         "numpy float32: mean(stack)": lambda k: np.mean(np.stack(singles[k]), axis=0),
         "kpkit float32": lambda k: blend.weighted_mean(singles[k], equal, out),
         "copy of float32 maps (bandwidth)": lambda k: np.copyto(out, singles[k][0]),
