@@ -9,7 +9,9 @@ PEAK = 255.0
 """Of the Gaussians of the pose to refine, as bright as a picture's pixel (section 3.2)."""
 
 
-def pose_maps(points: Tensor, present: Tensor, size: tuple[int, int], sigma: float) -> Tensor:
+def pose_maps(
+    points: Tensor, present: Tensor, size: tuple[int, int], sigma: float, peak: float = PEAK
+) -> Tensor:
     """A pose as one Gaussian per keypoint, at the crop's own resolution (section 3.2).
 
     Args:
@@ -17,17 +19,19 @@ def pose_maps(points: Tensor, present: Tensor, size: tuple[int, int], sigma: flo
         present: (N, K) bool; the maps of the others are zero.
         size: (height, width) of the crop in pixels.
         sigma: in crop pixels; 9 at 384x288 and 7 at 256x192 are published.
+        peak: of the Gaussians.
 
     Returns:
-        (N, K, height, width) float32, 0 to PEAK.
+        (N, K, height, width) float32, 0 to ``peak``, in channels-last memory.
     """
     points = points.float()
     down, across = (
         torch.exp(-(((torch.arange(side, device=points.device) - points[..., axis, None]) / sigma) ** 2) / 2)
         for axis, side in ((1, size[0]), (0, size[1]))
     )
-    down = down * (PEAK * present[..., None])  # a Gaussian is the product of its two sides
-    return down[..., :, None] * across[..., None, :]
+    down = down * (peak * present[..., None])  # a Gaussian is the product of its two sides
+    maps = down.transpose(1, 2)[:, :, None] * across.transpose(1, 2)[:, None]
+    return maps.permute(0, 3, 1, 2)
 
 
 def soft_argmax(logits: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from kpkit.core.skeletons import SKELETONS
 from kpkit.data.crops import CropDataset
 from kpkit.inference.network import CPU_SLICE, codec_of, normaliser
 from kpkit.models.network import PoseNetwork
-from kpkit.refinement.maps import PEAK, pose_maps, soft_argmax
+from kpkit.refinement.maps import pose_maps, soft_argmax
 from kpkit.specs.recipe import RecipeSpec
 
 BATCH = 64
@@ -119,10 +119,18 @@ def look(
     channels' mean): 255 with the published one, which divides by nothing.
     """
     assert spec.refinement
-    maps = pose_maps(points, present, (images.shape[2], images.shape[3]), spec.refinement.sigma)
-    maps = maps * float(np.mean(1 / np.array(spec.network.std)) / PEAK)
-    both = torch.cat([images, maps], dim=1).contiguous(memory_format=torch.channels_last)
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=spec.network.precision == "bf16"):
+    size = (images.shape[2], images.shape[3])
+    white = float(np.mean(1 / np.array(spec.network.std)))
+    maps = pose_maps(points, present, size, spec.refinement.sigma, white)
+    halved = spec.network.precision == "bf16"
+    both = torch.empty(
+        (len(images), 3 + maps.shape[1], *size),
+        dtype=torch.bfloat16 if halved else torch.float32,
+        device=images.device,
+        memory_format=torch.channels_last,
+    )
+    both[:, :3], both[:, 3:] = images, maps
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=halved):
         logits: Tensor = network(both)[-1]
     return logits.float()
 
