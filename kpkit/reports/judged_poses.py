@@ -9,6 +9,7 @@ from kpkit.core.errors import InputError
 from kpkit.core.files import file_hash
 from kpkit.core.instances import ImageTable, Instances
 from kpkit.data.coco import read_annotations
+from kpkit.data.load import in_part
 from kpkit.data.results import read_poses
 from kpkit.inference.finish import finish_poses
 from kpkit.reports.manifests import MANIFEST, Entry
@@ -56,7 +57,7 @@ def read_judged(entry: Entry, data: Path) -> JudgedPoses:
             file=dataset.annotations,
             remedy="name its data folder with --data",
         )
-    images, truth = read_annotations(dataset.annotations)
+    images, truth = in_part(dataset, *read_annotations(dataset.annotations))
     rules = parse(PosesSpec, entry.manifest.document.get("poses", {}), entry.folder / MANIFEST)
     poses = finish_poses(read_poses(entry.folder / POSES), rules.model_copy(update={"scoring": "mean"}))
     return JudgedPoses(dataset, images, truth, poses, rules)
