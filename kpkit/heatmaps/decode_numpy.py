@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from kpkit.core.errors import KpkitError
 from kpkit.heatmaps.blur import blur_maps, convolve
 from kpkit.heatmaps.flip import shift_right
-from kpkit.heatmaps.peaks import filtered_peaks, windows
+from kpkit.heatmaps.peaks import filtered_peaks, fits, from_inside, inside_windows, windows
 from kpkit.heatmaps.rule import NOT_FINITE, Found, Rule
 
 _CHUNK_BYTES = 1 << 18
@@ -24,18 +25,25 @@ def find_arrays(maps: np.ndarray, flipped: np.ndarray | None, rule: Rule) -> Fou
     found = Found.empty(n * keypoints, rule)
     around = np.empty((n * keypoints, 2 * reach + 1, 2 * reach + 1), np.float32)
     chunk = _CHUNK_BYTES if rule.taps is None else _FILTERED_CHUNK_BYTES
+    inside = not rule.reflect and fits(maps.shape, reach)
     step = max(1, chunk // (keypoints * height * width * 4))
+    buffers = np.empty((2, min(step, n), keypoints, height, width), np.float32)
     for begin in range(0, n, step):
         people = slice(begin, begin + step)
         rows = slice(begin * keypoints, min(begin + step, n) * keypoints)
-        doubled = _doubled_mean(maps[people], None if flipped is None else flipped[people], rule)
+        doubled = _doubled_mean(maps[people], None if flipped is None else flipped[people], rule, buffers)
         doubled = doubled.reshape(-1, height, width)
         read = _peaks(doubled, rule, rows, found)
         owner = np.arange(len(doubled))
         y, x = np.divmod(found.place[rows], width)
         found.score[rows] = doubled[owner, y, x]
-        if rule.radius:
+        if rule.radius and inside:
+            around[rows] = inside_windows(read, owner, x, y, reach)
+        elif rule.radius:
             around[rows] = windows(read, owner, x, y, reach, rule.reflect)
+    if rule.radius and inside:  # all at once: what moves them costs more calls than work
+        y, x = np.divmod(found.place, width)
+        around = from_inside(around, x, y, (height, width))
     if rule.radius:
         found.values[:] = around if taps is None else convolve(around, taps)
     if flipped is not None:  # the mean of two is half of what was added up
@@ -44,14 +52,23 @@ def find_arrays(maps: np.ndarray, flipped: np.ndarray | None, rule: Rule) -> Fou
     return found
 
 
-def _doubled_mean(maps: np.ndarray, flipped: np.ndarray | None, rule: Rule) -> np.ndarray:
-    """Maps, or plain ones plus flipped ones: halving moves no maximum and is left to the few values read."""
+def _doubled_mean(
+    maps: np.ndarray, flipped: np.ndarray | None, rule: Rule, buffers: np.ndarray
+) -> np.ndarray:
+    """Maps, or plain ones plus flipped ones: halving moves no maximum and is left to the few values read.
+
+    ``buffers``: two arrays for at least as many maps, used again for every pass.
+    """
     if flipped is None:
         return np.ascontiguousarray(maps, np.float32)
-    back = flipped.take(rule.order, axis=1) if rule.mirrored else flipped
+    mirrored, out = buffers[:, : len(maps)]
+    back = flipped
     if rule.mirrored:
-        back = back[..., ::-1]
-    return np.add(maps, shift_right(back, rule.shift), dtype=np.float32)
+        width = maps.shape[3]
+        rows = np.ascontiguousarray(flipped, np.float32).reshape(-1, width)
+        cv2.flip(rows, 1, mirrored.reshape(-1, width))
+        back = np.take(mirrored, rule.order, axis=1, out=out, mode="clip")  # "raise" would copy once more
+    return np.add(maps, shift_right(back, rule.shift), out=out, dtype=np.float32)
 
 
 def _peaks(maps: np.ndarray, rule: Rule, rows: slice, found: Found) -> np.ndarray:

@@ -65,17 +65,46 @@ def windows(
 ) -> np.ndarray:
     """(M, 2 radius + 1, 2 radius + 1) pixels of ``maps[owner]`` around x, y; outside zero or reflected."""
     height, width = maps.shape[1:]
+    if not reflect and fits(maps.shape, radius):
+        return from_inside(inside_windows(maps, owner, x, y, radius), x, y, (height, width))
     offsets = np.arange(-radius, radius + 1)
     rows, columns = y[:, None] + offsets, x[:, None] + offsets
     if reflect:
-        rows, columns = reflected(rows, height), reflected(columns, width)
-        return maps[owner[:, None, None], rows[:, :, None], columns[:, None, :]]
-    lines = (owner * height)[:, None] + rows.clip(0, height - 1)
-    found = maps.reshape(-1).take((lines * width)[:, :, None] + columns.clip(0, width - 1)[:, None, :])
-    cut = np.nonzero((x < radius) | (x >= width - radius) | (y < radius) | (y >= height - radius))[0]
-    rows, columns = rows[cut], columns[cut]
-    inside_y, inside_x = (rows >= 0) & (rows < height), (columns >= 0) & (columns < width)
-    found[cut] *= inside_y[:, :, None] & inside_x[:, None, :]
+        seen_y, seen_x = reflected(rows, height), reflected(columns, width)
+        return maps[owner[:, None, None], seen_y[:, :, None], seen_x[:, None, :]]
+    seen_y, seen_x = rows.clip(0, height - 1), columns.clip(0, width - 1)
+    inside = (rows == seen_y)[:, :, None] & (columns == seen_x)[:, None, :]
+    return maps[owner[:, None, None], seen_y[:, :, None], seen_x[:, None, :]] * inside
+
+
+def fits(shape: tuple[int, ...], radius: int) -> bool:
+    """Whether a window is no larger than the map."""
+    return min(shape[-2:]) > 2 * radius
+
+
+def inside_windows(
+    maps: np.ndarray, owner: np.ndarray, x: np.ndarray, y: np.ndarray, radius: int
+) -> np.ndarray:
+    """``windows`` moved into the contiguous maps where they reach out: all are whole blocks of memory."""
+    count, height, width = maps.shape
+    side = 2 * radius + 1
+    of_map, of_row, of_pixel = maps.strides
+    shape = (count, height - side + 1, width - side + 1, side, side)
+    blocks = np.ndarray(shape, maps.dtype, maps, 0, (of_map, of_row, of_pixel, of_row, of_pixel))
+    found: np.ndarray = blocks[owner, (y - radius).clip(0, height - side), (x - radius).clip(0, width - side)]
+    return found
+
+
+def from_inside(found: np.ndarray, x: np.ndarray, y: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """What ``inside_windows`` found around x, y, back in the middle; zero outside the maps. In place."""
+    side = found.shape[1]
+    low = [place - side // 2 for place in (y, x)]
+    out = [start - start.clip(0, whole - side) for start, whole in zip(low, shape, strict=True)]
+    moved = np.nonzero((out[0] != 0) | (out[1] != 0))[0]
+    rows, columns = (part[moved, None] + np.arange(side) for part in out)
+    seen_y, seen_x = rows.clip(0, side - 1), columns.clip(0, side - 1)
+    inside = (rows == seen_y)[:, :, None] & (columns == seen_x)[:, None, :]
+    found[moved] = found[moved[:, None, None], seen_y[:, :, None], seen_x[:, None, :]] * inside
     return found
 
 
