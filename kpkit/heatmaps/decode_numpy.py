@@ -46,6 +46,8 @@ def find_arrays(maps: np.ndarray, flipped: np.ndarray | None, rule: Rule) -> Fou
         around = from_inside(around, x, y, (height, width))
     if rule.radius:
         found.values[:] = around if taps is None else convolve(around, taps)
+    else:
+        found.values[:] = 0.0
     if flipped is not None:  # the mean of two is half of what was added up
         for values in (found.highest, found.score, found.values):
             values *= 0.5
