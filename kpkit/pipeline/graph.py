@@ -60,8 +60,7 @@ class GraphBuilder:
 
     def recipe(self, document: Document) -> Node:
         """A recipe's network: trained after what it starts from, its negatives and labels, or as it is."""
-        key = f"{document.path.resolve()}@{document.name}"  # variants share their document's path
-        return self._once("recipes", document, lambda: recipe_node(self, document), key)
+        return self._once("recipes", document, lambda: recipe_node(self, document), self._variant(document))
 
     def hard_negatives(self, document: Document) -> Node:
         """Mining for a recipe that names ``[data.H]``."""
@@ -73,7 +72,7 @@ class GraphBuilder:
 
     def pseudo_labels(self, document: Document) -> Node:
         """Labelling, after its teachers are trained."""
-        key = f"{document.path.resolve()}@{document.name}"
+        key = self._variant(document)
         return self._once("pseudo_labels", document, lambda: labels_node(self, document), key)
 
     def ensemble(
@@ -89,7 +88,7 @@ class GraphBuilder:
         ``boxes`` takes the place of the document's ``[boxes]``.
         """
         spec = document.spec if boxes is None else document.spec.model_copy(update={"boxes": boxes})
-        key = f"{document.path}@{document.name}@{images}@{val}@{spec.boxes}"
+        key = f"{self._variant(document)}@{images}@{val}@{spec.boxes}"
         return self._once(
             "ensembles", document, lambda: ensemble_node(self, document, spec, images, own, val), key
         )
@@ -165,6 +164,15 @@ class GraphBuilder:
         if dataset and dataset.declared:
             hashes[f"{role}_declared"] = dataset.declared
         return hashes
+
+    def _variant(self, document: Document) -> str:
+        """What tells variants of one document apart.
+
+        They share its path; those without the same fold of two data sets share their name as well.
+        """
+        held = self.held_out
+        lacking = held.name if held and document.name.endswith(f"@{held.fold.rest}") else ""
+        return f"{document.path.resolve()}@{document.name}@{lacking}"
 
     def _once(self, kind: str, document: Document, make: Callable[[], Node], key: str = "") -> Node:
         place = (kind, key or str(document.path.resolve()))

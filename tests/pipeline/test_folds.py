@@ -91,6 +91,19 @@ def test_no_network_has_seen_what_it_looks_at(nano_world: Path, documents: Path,
     assert not any(node.missing for node in builder.nodes.values())
 
 
+def test_two_refiners_hold_out_pictures_of_two_data_sets(
+    nano_world: Path, documents: Path, tmp_path: Path
+) -> None:
+    """In one graph, by folds of one name: the members learn from either data set."""
+    builder = GraphBuilder(Context(nano_world, tmp_path))
+    for name, boxes in (("coco_train2017", "detections"), ("aic_train", "truth")):
+        document = refiner(documents, {"C": name}, ensemble="nano", boxes={"source": boxes})
+        (node,) = builder.add(varied(document, f"of_{name}", {}, document.path))
+        members = [n.job for n in behind(node) if isinstance(n.job, TrainJob) and n is not node]
+        learnt = {dataset.name for job in members for dataset in job.sources.values()}
+        assert {f"{name}@not1of2", f"{name}@not2of2"} <= learnt and name not in learnt
+
+
 @pytest.fixture
 def own(documents: Path, tmp_path: Path) -> Path:
     """A copy of the tests' documents to write to."""
