@@ -20,12 +20,12 @@ COLUMNS = (
 """Columns of the ledger.
 
 ``row``: member, ensemble, refined, refined_gaining (only the keypoints that gain on these pictures),
-submission, recipe or pseudo_labels. ``kind``: the folder under runs where its
-figures lie. ``ensemble``: of a member's row, the ensemble it was judged in. Figures are 0 to 100, empty where
-no truth was known or it holds no person of that size. ``parameters_M``, ``GMACs`` (one crop, one pass) and
-``crops`` (shown in training) are a recipe's; of an ensemble, a submission and a pseudo-label set, the sums
-over their networks. ``false_score``: a recipe's mean keypoint score, 0 to 1, where a detector found someone
-and nobody is. ``seconds``: of training for members and recipes, else of making the artefact.
+submission, recipe or pseudo_labels. ``kind``: the folder under runs where its figures lie. ``ensemble``: of a
+member's row, the ensemble it was judged in. Figures are 0 to 100, empty where no truth was known or it holds
+no person of that size. ``parameters_M``, ``GMACs`` (one crop, one pass) and ``crops`` (shown in training) are
+a recipe's; of an ensemble, a submission and a pseudo-label set, the sums over their networks, of poses made
+out of fold over those of all folds. ``false_score``: a recipe's mean keypoint score, 0 to 1, where a detector
+found someone and nobody is. ``seconds``: of training for members and recipes, else of making the artefact.
 ``weight``: as the document gives it. ``artefact`` and ``content``: key and content hash of the artefact the
 figures came from; ``recipe``: key of the trained network's artefact, of refined poses the refiner's.
 """
@@ -72,9 +72,27 @@ def ledger_of(entries: Iterable[Entry]) -> pd.DataFrame:
 
 
 def networks(entry: Entry, by_key: dict[str, Entry]) -> list[Entry] | None:
-    """The recipes an ensemble or pseudo-label set was made with; None when one of them is not there."""
-    found = [by_key.get(entry.manifest.inputs.get(name, "")) for name in entry.weights]
+    """The recipes an ensemble or pseudo-label set was made with; None when one of them is not there.
+
+    Networks trained out of fold are named with the part they learnt from (``tiny_cpn@not1of2``), and poses of
+    all folds were made with those of each.
+    """
+    inputs = entry.manifest.inputs
+    if "folds" in entry.manifest.document:
+        made: dict[str, Entry] = {}
+        for key in (key for role, key in inputs.items() if "@" in role):
+            fold = networks(by_key[key], by_key) if key in by_key else None
+            if fold is None:
+                return None
+            made |= {network.manifest.key: network for network in fold}
+        return list(made.values())
+    found = [by_key.get(_key_of(name, inputs)) for name in entry.weights]
     return None if None in found else [recipe for recipe in found if recipe is not None]
+
+
+def _key_of(name: str, inputs: dict[str, str]) -> str:
+    """A network's key, be it trained as its recipe says or without a fold."""
+    return next((key for role, key in inputs.items() if role == name or role.startswith(f"{name}@not")), "")
 
 
 def _made_with(poses: Entry | None, by_key: dict[str, Entry]) -> list[Entry] | None:

@@ -88,11 +88,11 @@ def make_runs(
         data = root / "data"
         make_data(data)
     runs = root / "runs"
-    made = [_recipe(runs, name, seed) for seed, name in enumerate(names)]
+    made = [recipe(runs, name, seed) for seed, name in enumerate(names)]
     negatives = _negatives(runs)
     labels = _labels(runs, made)
     on_val = _ensemble_on_val(runs, data, ensemble, made, errors, blend_error)
-    on_test = _publish(
+    on_test = publish(
         Artefact("ensembles", f"{ensemble}-on-test-dev2017", {"split": "coco_test-dev2017", **_blend(made)},
                  {"boxes_annotations": "a" * 64, **{a.name: a.key for a in made}}, runs),
         {"boxes": 40, "boxes_hash": "b" * 64, "pictures": 12}, {"ensemble.npz": b"poses"},
@@ -108,9 +108,10 @@ def make_runs(
     return FakeRuns(runs, data, {artefact.name: artefact.folder for artefact in everything})
 
 
-def _publish(
+def publish(
     artefact: Artefact, metrics: dict[str, Any], files: dict[str, bytes], seconds: float = 12.5
 ) -> Artefact:
+    """Finish an artefact."""
     with artefact.working() as work:
         for name, content in files.items():
             write_bytes(work / name, content)
@@ -118,7 +119,8 @@ def _publish(
     return artefact
 
 
-def _recipe(runs: Path, name: str, seed: int) -> Artefact:
+def recipe(runs: Path, name: str, seed: int) -> Artefact:
+    """A trained network; the seed shapes its cost."""
     document = {"data": {"val": "coco_val2017"}, "training": {"phases": ["ACHU", "CH"], "seed": seed}}
     artefact = Artefact("recipes", name, document, {"C": "c" * 64}, runs)
     log: list[dict[str, Any]] = []
@@ -141,13 +143,13 @@ def _recipe(runs: Path, name: str, seed: int) -> Artefact:
         "loss": log[-1]["loss"], "val": {"AP": 0.72, "AP50": 0.9, "AR": 0.81},
         **({"false_detections": {"boxes": 40, "mean_keypoint_score": 0.1 * seed}} if seed else {}),
     }  # fmt: skip
-    return _publish(artefact, metrics, {"weights.safetensors": b"w" * (seed + 1)}, 60.0 + seed)
+    return publish(artefact, metrics, {"weights.safetensors": b"w" * (seed + 1)}, 60.0 + seed)
 
 
 def _negatives(runs: Path) -> Artefact:
     artefact = Artefact("hard_negatives", "coco_train2017", {"boxes": "coco_train2017"}, {}, runs)
     metrics = {"detections": 1234, "negatives": 57, "by_score": {"0.5": 57, "0.9": 8}, "pictures": 40}
-    return _publish(artefact, metrics, {"hard_negatives.json": b"[]"})
+    return publish(artefact, metrics, {"hard_negatives.json": b"[]"})
 
 
 def _labels(runs: Path, made: list[Artefact]) -> Artefact:
@@ -160,7 +162,7 @@ def _labels(runs: Path, made: list[Artefact]) -> Artefact:
         "box_threshold": 0.4375, "persons_per_picture_labelled": 2.0, "persons_per_picture": 1.98,
         "pictures": 16, "boxes": 32, "people": 27, "keypoints": 300, "keypoints_per_person": 11.11,
     }  # fmt: skip
-    return _publish(
+    return publish(
         Artefact("pseudo_labels", "tiny_labels", document, inputs, runs), metrics, {"annotations.json": b"{}"}
     )
 
@@ -192,7 +194,7 @@ def _ensemble_on_val(
         "boxes": len(truth), "boxes_hash": truth.boxes_hash(), "pictures": len(images),
         "ensemble": judged(blend), "members": {member: judged(found) for member, found in poses.items()},
     }  # fmt: skip
-    return _publish(artefact, metrics, {})
+    return publish(artefact, metrics, {})
 
 
 def _poses(truth: Instances, error: float, seed: int) -> Instances:
@@ -225,4 +227,4 @@ def _submission(runs: Path, ensemble: str, profile: str, poses: Artefact, ap: fl
     }  # fmt: skip
     document = {"algorithm": "kpkit", "entries": {"profile": profile, "images": "coco_test2017"}}
     artefact = Artefact("submissions", f"{ensemble}-{profile}", document, {"poses": poses.key}, runs)
-    return _publish(artefact, metrics, {f"{stem}.zip": b"zip", f"{stem}.json": b"[]"})
+    return publish(artefact, metrics, {f"{stem}.zip": b"zip", f"{stem}.json": b"[]"})

@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 from kpkit.core.errors import InputError
+from kpkit.pipeline.artefacts import Artefact
 from kpkit.reports.ledger import COLUMNS, FIGURES, ledger, percent
 
-from .fake_runs import NAMES, FakeRuns, make_runs
+from .fake_runs import NAMES, FakeRuns, make_runs, publish, recipe
+
+POSES = {"boxes": 40, "boxes_hash": "b" * 64, "pictures": 12}
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
@@ -83,6 +86,30 @@ def test_cost_is_unknown_when_a_member_is_gone(tmp_path: Path) -> None:
     assert math.isnan(table.loc[NAMES[0], "GMACs"])
     assert math.isnan(table.loc["tiny-on-val2017", "GMACs"])
     assert table.loc[NAMES[0], "AP"] > 0
+
+
+def test_poses_made_out_of_fold_cost_what_all_folds_networks_cost(tmp_path: Path) -> None:
+    """One member is trained without each fold, the other has seen no picture of either."""
+    runs = tmp_path / "runs"
+    networks = [recipe(runs, name, seed) for seed, name in enumerate(("a@not1of2", "a@not2of2", "b"))]
+    members = {"members": [{"recipe": "a.toml"}, {"recipe": "b.toml"}]}
+    folds = []
+    for place, own in enumerate(networks[:2], 1):
+        inputs = {own.name: own.key, "b": networks[2].key}
+        document = members | {"split": f"coco_train2017@{place}of2"}
+        name = f"ab@not{place}of2-on-train2017@{place}of2"
+        folds.append(publish(Artefact("ensembles", name, document, inputs, runs), POSES, {"e": b""}))
+    inputs = {"boxes_annotations": "a" * 64} | {fold.name: fold.key for fold in folds}
+    document = members | {"split": "coco_train2017", "folds": 2}
+    publish(Artefact("ensembles", "joined", document, inputs, runs), POSES, {"e": b""})
+    table = ledger(runs).set_index("name")
+    assert table.loc[folds[1].name, "GMACs"] == pytest.approx(0.5 + 0.75)
+    assert table.loc["joined", "GMACs"] == pytest.approx(0.25 + 0.5 + 0.75)
+    assert table.loc["joined", "crops"] == 3 * 5760
+    shutil.rmtree(networks[1].folder)
+    table = ledger(runs).set_index("name")
+    assert table.loc[folds[0].name, "GMACs"] == pytest.approx(0.25 + 0.75)
+    assert math.isnan(table.loc[folds[1].name, "GMACs"]) and math.isnan(table.loc["joined", "GMACs"])
 
 
 def test_hidden_folders_are_not_read(finished: FakeRuns) -> None:
