@@ -77,7 +77,7 @@ def import_weights(
 
     Args:
         file: what the source published.
-        source: who named the tensors, a key of ``SOURCES`` but ``"kpkit"``.
+        source: who named the tensors, a key of ``SOURCES`` but kpkit's own two.
         network: catalogue name of the network they fill.
         out: path of the three files without their endings; none of them may exist.
         input_size: (height, width) in pixels of the crops the network was trained with.
@@ -89,8 +89,9 @@ def import_weights(
     Raises:
         InputError: anything wrong with the file or the arguments; nothing is written then.
     """
-    if source == "kpkit":
-        raise InputError("kpkit's own weights need no import", remedy="name the file as weights in a recipe")
+    if source in ("kpkit", "kpkit-encoder"):
+        remedy = "name the file as weights in a recipe, or its recipe as start"
+        raise InputError("kpkit's own weights need no import", remedy=remedy)
     for key, values, low in (("mean", mean or (0.0,), -math.inf), ("std", std or (1.0,), 0.0)):
         if not all(low < value < math.inf for value in values):
             raise InputError(f"{key} is {values}, not three {'numbers' if key == 'mean' else 'above 0'}")

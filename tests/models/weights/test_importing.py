@@ -230,6 +230,7 @@ def test_a_failure_on_the_way_leaves_nothing(
     ("change", "cause"),
     [
         ({"source": "kpkit"}, "kpkit's own weights need no import"),
+        ({"source": "kpkit-encoder"}, "kpkit's own weights need no import"),
         ({"source": "hrnet"}, "source 'hrnet' is unknown"),
         ({"source": "mspn-official"}, "has no weights for a PoseHRNet; it fills MSPN"),
         ({"network": "hrnet_w33"}, "did you mean 'hrnet_w32'"),

@@ -51,7 +51,7 @@ def test_equal_weights_give_equal_bytes(saved: Path, tmp_path: Path) -> None:
 
 
 def test_unknown_sources_are_refused(saved: Path) -> None:
-    with pytest.raises(InputError, match="source 'tf' is unknown; known: kpkit, kpkit-encoder, hrnet-official"):
+    with pytest.raises(InputError, match="source 'tf' is unknown; known: kpkit, kpkit-encoder, hrnet"):
         load_weights(tiny(), saved, source="tf")
     with pytest.raises(InputError, match="source 'mspn-official' has no weights for a CPN; it fills MSPN"):
         load_weights(tiny(), saved, source="mspn-official")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from kpkit.models.network import PoseNetwork
-from kpkit.models.weights.rules import Convention, Rules
+from kpkit.models.weights.rules import Rules
 
 
 def beside_poses(filters: Tensor, network: PoseNetwork) -> Tensor:
@@ -29,5 +29,4 @@ ENCODER = Rules(
     drops=(r"^(?!encoder\.)",),
     fills=(r"^encoder\.",),
     converts=BESIDE_POSES,
-    conventions={"kpkit": Convention()},
 )
