@@ -22,6 +22,9 @@ def given_poses(
 ) -> tuple[Instances, Instances | None]:
     """Read poses, and find out on which pictures they are.
 
+    An ensemble's are where the recipe has them made; those of a file are told by their image ids, and taken
+    to be on ``shown`` where both data sets have these.
+
     Args:
         path: COCO results, or an ensemble's poses where there are ``rules`` to finish them by (mean scores).
         rules: the ensemble's.
@@ -36,10 +39,13 @@ def given_poses(
     Raises:
         InputError: poses on pictures of neither; or on those of ``val`` for more than to measure errors.
     """
-    if rules is None:
-        poses = read_results(path)
-    else:
+    if rules is not None:
         poses = finish_poses(read_poses(path), rules.model_copy(update={"scoring": "mean"}))
+        if spec.folds:
+            return poses, None
+        assert val
+        return poses, trainable(load_dataset(val, check_pictures=False).people)
+    poses = read_results(path)
     on_shown = _on(load_dataset(shown, check_pictures=False), poses)
     if on_shown.all():
         return poses, None

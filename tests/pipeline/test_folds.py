@@ -373,6 +373,15 @@ def test_an_ensemble_s_poses_are_finished(nano_world: Path, runs: Path) -> None:
     assert len(kept) == len(np.unique(read_poses(path).image_id))
 
 
+def test_an_ensemble_s_poses_on_val_are_known_whatever_the_ids(nano_world: Path, runs: Path) -> None:
+    """Data sets of one's own number their pictures from 1, each."""
+    (path,) = runs.glob("ensembles/nano_one-out-of-2-folds-on-train2017-*/ensemble.npz")
+    train, _, _ = on_val(nano_world)
+    measured_only = RefinementSpec(sigma=2, ensemble="nano_one", errors="measured")
+    _, others = given_poses(path, PosesSpec(), measured_only, train, train)
+    assert others is not None and len(others)
+
+
 # --- documents
 
 
