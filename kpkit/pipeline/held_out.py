@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kpkit.core.errors import InputError
 from kpkit.core.parts import Part
-from kpkit.data.image_lists import read_image_list
+from kpkit.data.load import load_dataset
 from kpkit.models.weights.manifest import manifest_path, read_manifest
 from kpkit.specs.datasets import Dataset, DatasetSpec, known_name
 from kpkit.specs.loader import Document, load, varied
@@ -74,7 +74,10 @@ class HeldOut:
     def _refuse_shared(self, found: Dataset, document: Document, row: str) -> None:
         """Refuse pictures that another list holds, too: their ids may differ, and so their folds."""
         assert self.files
-        theirs, ours = (set(read_image_list(d.annotations).file_name) for d in (found, self.files))
+        theirs, ours = (
+            set(load_dataset(dataset, check_pictures=False).images.file_name)
+            for dataset in (found, self.files)
+        )
         if theirs & ours:
             raise InputError(
                 f"{found.name} shares {len(theirs & ours)} pictures with {self.name}, by another list",

@@ -197,6 +197,19 @@ def test_networks_that_may_have_seen_the_pictures_are_refused(
         graph_of(refiner(own, ensemble="mine"), world, tmp_path / "runs")
 
 
+def test_a_list_of_another_format_beside_the_pictures(nano_world: Path, own: Path, tmp_path: Path) -> None:
+    """Of none of C's pictures, but in their folder."""
+    (own / "recipes/mine_c.toml").write_text(
+        'extends = "nano_c"\n[data]\nA = "other"\n[training]\nphases = ["AC"]\n[datasets.other]\n'
+        'format = "aic"\nannotations = "aic/keypoint_train_annotations_20170909.json"\n'
+        'images = "coco/train2017"\n'
+    )
+    ensemble_of(own, "mine_c")
+    nodes = graph_of(refiner(own, ensemble="mine"), nano_world, tmp_path / "runs").nodes.values()
+    jobs = [n.job for n in nodes if isinstance(n.job, TrainJob) and n.artefact.name.startswith("mine_c@")]
+    assert [job.sources["A"].name for job in jobs] == ["other", "other"]
+
+
 def test_backbones_of_another_s_training_are_welcome(nano_world: Path, own: Path, tmp_path: Path) -> None:
     manifest: dict[str, Any] = {
         "format": "kpkit weights 1", "weights": "w.safetensors", "sha256": "0" * 64, "source": "timm",
