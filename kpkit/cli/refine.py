@@ -26,7 +26,10 @@ def refine(
         ),
     ],
     images: Annotated[
-        str, typer.Option("--images", metavar="NAME", help="Their data set, such as coco_val2017.")
+        str,
+        typer.Option(
+            "--images", metavar="NAME", help="Their data set, such as coco_val2017, or the recipe's own."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option("--out", help="Where the refined results go; also kept under --runs.")

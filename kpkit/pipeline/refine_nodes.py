@@ -11,7 +11,7 @@ from kpkit.data.load import load_dataset
 from kpkit.pipeline.artefacts import Artefact
 from kpkit.pipeline.node import Node, keys
 from kpkit.pipeline.refine_job import RefineJob
-from kpkit.specs.datasets import DatasetSpec, split_name
+from kpkit.specs.datasets import DatasetSpec, known_name, split_name
 from kpkit.specs.loader import Document, load
 from kpkit.specs.poses import PosesSpec
 
@@ -67,16 +67,18 @@ def refined_ensemble(
 
 
 def refined_file(graph: GraphBuilder, refiner: Document, results: Path, images: str) -> Node:
-    """The poses of a results file, refined.
+    """The poses of a results file on a data set, one of the refiner's ``[datasets]`` or a known one, refined.
 
     Raises:
-        InputError: as ``RefineJob.given``, before anything is trained.
+        InputError: a name that is no data set's; as ``RefineJob.given``, before anything is trained.
     """
     if not results.is_file():
         raise InputError("no such file", file=results)
+    own = refiner.spec.datasets
+    known_name(images, own)  # refused without a document's name, since none says it
     trained = graph.recipe(refiner)
     missing: list[str] = []
-    dataset = graph.dataset(refiner, images, {}, missing)
+    dataset = graph.dataset(refiner, images, own, missing)
     inputs = {"refiner": trained.artefact.key, "poses": graph.context.hash(results)}
     inputs |= graph.annotations("images", dataset)
     name = f"{refiner.name}-on-{split_name(images)}"

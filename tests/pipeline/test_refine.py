@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -168,3 +169,19 @@ def test_documents_without_refinement_keep_their_hashes(documents: Path) -> None
     plain = hashed_tables(load(str(documents / "submissions/nano.toml")).spec)
     assert plain["refine"] == "none" and "refined" not in plain
     assert "refinement" not in hashed_tables(load(str(documents / "recipes/nano_c.toml")).spec)
+
+
+def test_results_on_a_data_set_of_the_recipe_s_own(
+    nano_world: Path, documents: Path, tmp_path: Path, refined: Instances
+) -> None:
+    own = Path(shutil.copytree(documents, tmp_path / "documents")) / "recipes/mine.toml"
+    own.write_text(
+        'extends = "nano_posefix"\n[datasets.mine]\nformat = "coco"\nimages = "coco/val2017"\n'
+        'annotations = "coco/annotations/person_keypoints_val2017.json"\n'
+    )
+    write_results(tmp_path / "theirs.json", refined)
+    graph = GraphBuilder(Context(nano_world, tmp_path / "runs"))
+    node = refined_file(graph, load(str(own)), tmp_path / "theirs.json", "mine")
+    assert node.job.dataset.name == "mine"  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match=r"^unknown data set 'mien'; did you mean 'mine'"):
+        refined_file(graph, load(str(own)), tmp_path / "theirs.json", "mien")
