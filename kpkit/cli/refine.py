@@ -57,6 +57,7 @@ def refine(
     import shutil
 
     from kpkit.cli.watch import watcher
+    from kpkit.core.errors import InputError
     from kpkit.core.files import replacing
     from kpkit.pipeline.context import Context
     from kpkit.pipeline.graph import GraphBuilder
@@ -78,6 +79,11 @@ def refine(
             shutil.copyfile(node.artefact.folder / RESULTS, temporary)
     entry = read_entry(node.artefact.folder)
     if csv is not None:
+        if not entry.metrics.figures:
+            remedy = "leave --csv out; --out writes the refined poses"
+            raise InputError(
+                f"nobody is labelled on {images}: there is no table to write", file=csv, remedy=remedy
+            )
         write_csv(refined_table(entry), csv)
     if json:
         told = entry.manifest

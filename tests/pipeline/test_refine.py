@@ -185,3 +185,16 @@ def test_results_on_a_data_set_of_the_recipe_s_own(
     assert node.job.dataset.name == "mine"  # type: ignore[attr-defined]
     with pytest.raises(InputError, match=r"^unknown data set 'mien'; did you mean 'mine'"):
         refined_file(graph, load(str(own)), tmp_path / "theirs.json", "mien")
+
+
+def test_no_table_is_written_where_nobody_is_labelled(
+    runs: Path, nano_world: Path, documents: Path, tmp_path: Path
+) -> None:
+    poses = read_poses(only(runs, "ensembles/nano_one-on-test-dev2017")[0] / "ensemble.npz")
+    write_results(tmp_path / "theirs.json", poses)
+    options = ("--images", "coco_test-dev2017", "--data", nano_world, "--runs", runs, "--no-ray")
+    files = ("--csv", tmp_path / "told.csv", "--out", tmp_path / "better.json")
+    own = documents / "recipes/nano_posefix.toml"
+    done = run("refine", tmp_path / "theirs.json", "--with", own, *files, *options)
+    assert done.returncode == 2 and "nobody is labelled on coco_test-dev2017" in done.stderr
+    assert len(read_results(tmp_path / "better.json")) == len(poses) and not (tmp_path / "told.csv").exists()
