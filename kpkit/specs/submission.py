@@ -31,7 +31,7 @@ class SubmissionSpec(Spec):
 
     Attributes:
         refine: the PoseFix recipe that refines the ensemble's poses before they are scored and suppressed;
-            ``"none"`` for none.
+            ``"none"`` for none. Learned scores are then those of the ensemble's own poses on val, unrefined.
         refined: which keypoints it moves: ``"all"``, or ``"gaining"``, those of which the ensemble's val set
             says so by the whole 95 % interval.
     """
