@@ -74,7 +74,8 @@ def test_an_installed_kpkit_plans_a_shipped_document(installed: Path, tmp_path: 
     recipes = {name for name in planned if name.startswith("recipes/")}
     assert {f"recipes/tiny_{family}" for family in ("cpn", "mspn", "ccm")} <= recipes
     kinds = {name.split("/")[0] for name in planned}
-    assert kinds == {"hard_negatives", "recipes", "teachers", "pseudo_labels", "ensembles", "submissions"}
+    made = {"hard_negatives", "recipes", "teachers", "pseudo_labels", "ensembles", "refined", "submissions"}
+    assert kinds == made
     assert f"{len(planned)} of {len(planned)} to build" in plan
     for file in ("person_keypoints_train2017.json", "keypoint_train_annotations_20170909.json"):
         assert re.search(rf"^missing: data/\S*{file}: .*https://", plan, re.MULTILINE), plan
