@@ -86,8 +86,8 @@ def _recipe(entry: Entry) -> list[str]:
         else "weights taken as they are, not trained"
     )
     lines = [f"{told.parameters / 1e6:.2f} M parameters, {told.gmacs:.2f} GMACs; {trained}"]
-    if told.val:
-        figures = percent(told.val)
+    if told.found:
+        figures = percent(told.found)
         lines.append(
             f"AP {figures['AP']:.1f}, AP50 {figures['AP50']:.1f}, AR {figures['AR']:.1f} on {entry.split}"
         )

@@ -160,7 +160,7 @@ def _recipe(entry: Entry, place: int) -> dict[str, Any]:
     return {
         "entry": entry,
         "svg": _curves(entry, place),
-        "val": percent(entry.metrics.val),
+        "val": percent(entry.metrics.found),
         "drawn": _drawn(told.drawn, place) if told and told.drawn else None,
     }
 

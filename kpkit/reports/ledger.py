@@ -22,12 +22,13 @@ COLUMNS = (
 ``row``: member, ensemble, refined, refined_gaining (only the keypoints that gain on these pictures),
 submission, recipe or pseudo_labels. ``kind``: the folder under runs where its figures lie. ``ensemble``: of a
 member's row, the ensemble it was judged in. Figures are 0 to 100, empty where no truth was known or it holds
-no person of that size. ``parameters_M``, ``GMACs`` (one crop, one pass) and ``crops`` (shown in training) are
-a recipe's; of an ensemble, a submission and a pseudo-label set, the sums over their networks, of poses made
-out of fold over those of all folds. ``false_score``: a recipe's mean keypoint score, 0 to 1, where a detector
-found someone and nobody is. ``seconds``: of training for members and recipes, else of making the artefact.
-``weight``: as the document gives it. ``artefact`` and ``content``: key and content hash of the artefact the
-figures came from; ``recipe``: key of the trained network's artefact, of refined poses the refiner's.
+no person of that size, and of a refiner, which finds nobody. ``parameters_M``, ``GMACs`` (one crop, one pass)
+and ``crops`` (shown in training) are a recipe's; of an ensemble, a submission and a pseudo-label set, the
+sums over their networks, of poses made out of fold over those of all folds. ``false_score``: a recipe's mean
+keypoint score, 0 to 1, where a detector found someone and nobody is. ``seconds``: of training for members and
+recipes, else of making the artefact. ``weight``: as the document gives it. ``artefact`` and ``content``: key
+and content hash of the artefact the figures came from; ``recipe``: key of the trained network's artefact, of
+refined poses the refiner's.
 """
 
 _NUMBERS = (*FIGURES, "parameters_M", "GMACs", "crops", "seconds", "false_score", "weight")
@@ -56,7 +57,7 @@ def ledger_of(entries: Iterable[Entry]) -> pd.DataFrame:
     for entry in entries:
         kind = entry.manifest.kind
         if kind == "recipes":
-            rows.append(_row("recipe", entry, entry.metrics.val, [entry], recipe=entry.manifest.key))
+            rows.append(_row("recipe", entry, entry.metrics.found, [entry], recipe=entry.manifest.key))
         elif kind == "ensembles":
             rows.append(_row("ensemble", entry, entry.metrics.ensemble, networks(entry, by_key)))
             rows += _members(entry, by_key)

@@ -58,7 +58,8 @@ class DrawnRefined(msgspec.Struct):
 class RecipeMetrics(msgspec.Struct):
     """A training: crops shown, people per source letter, cost of one crop, figures 0 to 1.
 
-    Of weights that were taken as they are: no crops, and no loss. ``refined``: of a refiner.
+    Of weights that were taken as they are: no crops, and no loss. ``refined``: of a refiner, whose ``val`` is
+    of labels with drawn errors, refined.
     """
 
     parameters: int
@@ -69,6 +70,11 @@ class RecipeMetrics(msgspec.Struct):
     val: dict[str, float] = {}
     false_detections: FalseDetections | None = None
     refined: DrawnRefined | None = None
+
+    @property
+    def found(self) -> dict[str, float]:
+        """Figures of poses found on the validation set; none of a refiner's, which was shown the labels."""
+        return {} if self.refined else self.val
 
 
 class AuditedKeypoint(msgspec.Struct):

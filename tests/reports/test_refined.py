@@ -45,7 +45,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
                "drawn": drawn_facts(people, published_errors(), 30)}  # fmt: skip
     refiner = published(
         Artefact("recipes", "pf", {"data": {"val": "coco_val2017"}}, {}, folder),
-        {"parameters": 10**6, "gmacs": 0.5, "refined": refined},
+        {"parameters": 10**6, "gmacs": 0.5, "refined": refined, "val": {"AP": 0.75, "AP50": 0.9, "AR": 0.8}},
     )
     member = published(
         Artefact("recipes", "net", {"data": {}}, {}, folder), {"parameters": 3 * 10**6, "gmacs": 1.5}
@@ -157,8 +157,11 @@ def test_the_ledger_holds_refined_poses_with_their_networks(runs: Path) -> None:
     assert (rows[rows["split"] == "test-dev2017"]["row"] == "refined").all()
     assert (rows["parameters_M"] == 4).all() and (rows["recipe"] != "").all()
     assert set(table[table["row"] == "submission"]["parameters_M"]) == {3, 4}
+    # labels that it was shown with drawn errors are not poses it found
+    assert table[(table["row"] == "recipe") & (table["name"] == "pf")]["AP"].isna().all()
 
 
 def test_lines_of_a_refiner(runs: Path) -> None:
     text = "\n".join(artefact_lines(next(runs.glob("recipes/pf-*"))))
     assert "labels of val2017 with drawn errors: 50.0 AP, refined 75.0 AP" in text
+    assert "AP 75.0," not in text
